@@ -1,0 +1,22 @@
+/* base/clock.h: the two clocks, in nanoseconds.
+ *
+ * Wall time (CLOCK_REALTIME, since 1970, may jump) says when a sample was; monotonic time says how long something
+ * took and when it is late. Any thread. */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define CLOCK_SECOND INT64_C(1000000000)
+#define CLOCK_MILLISECOND INT64_C(1000000)
+
+int64_t clock_wall(void);
+int64_t clock_monotonic(void);
+double clock_seconds(int64_t nanoseconds);
+
+/* "2016-04-11 17:30:10.976343", local time, as Python's str(datetime.now()) writes it. */
+#define CLOCK_TEXT_SIZE 32
+void clock_format(int64_t wall, char text[CLOCK_TEXT_SIZE]);
+
+#endif

@@ -1,0 +1,29 @@
+/* base/text.h: small pure functions on text. Any thread. */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Durations: "100ms", "10s", "5m", "1h", "7d", "2y" (a year is 365 days), or a plain number of seconds -> seconds.
+ * Sizes: "4096", "64kB", "500MB", "1GB", "2TB" (powers of 1000), "1MiB" (powers of 1024) -> bytes.
+ * False where the text is none, or is negative or not finite; *value is then untouched. */
+bool text_duration(const char *text, double *seconds);
+bool text_size(const char *text, double *bytes);
+
+/* The shortest way to write a duration that text_duration() reads back: 90 -> "90s", 3600 -> "1h", 0.1 -> "100ms".
+ * Sizes for people: 11850000 -> "11.9 MB". Both return `text`. */
+#define TEXT_AMOUNT_SIZE 32
+char *text_from_duration(double seconds, char text[TEXT_AMOUNT_SIZE]);
+char *text_from_size(double bytes, char text[TEXT_AMOUNT_SIZE]);
+
+/* The name of a file for an instance: everything but [A-Za-z0-9._-] as %XX, also a dot in the first place; reversible.
+ * Returns a new text for free(). */
+char *text_percent_encode(const char *text);
+char *text_percent_decode(const char *text);
+
+/* The candidate that someone who typed `word` probably meant, or NULL: at most a third of its letters wrong, a swap
+ * of neighbours counts as one. `candidates` ends with NULL. */
+const char *text_nearest(const char *word, const char *const *candidates);
+
+#endif

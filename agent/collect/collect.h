@@ -1,0 +1,77 @@
+/* collect/collect.h: when to sample, where it runs, and what happens when it does not answer.
+ *
+ * One thread, the sampler, woken once for everything that is due:
+ *
+ *     schedule.c  ticks on the wall clock; late ones are skipped and counted         (pure)
+ *     host.c      what plugin.h promises to plugins
+ *     local.c     families that never block: sampled on the sampler thread itself
+ *     remote.c    families that may block: asked of a worker process, with a deadline, back-off and a list of what hangs
+ *     collect.c   the thread: timer, workers and commands in one epoll
+ *
+ * What was sampled in one wake-up is handed to `deliver`, on the sampler thread. */
+#ifndef COLLECT_COLLECT_H
+#define COLLECT_COLLECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "config/plan.h"
+#include "metric/batch.h"
+#include "worker/nursery.h"
+
+/* Where samples go. Sampler thread. */
+struct collect_sink {
+	void (*started)(void *context, int64_t since); /* a start of the service, before its first sample: wall clock, ns */
+	void (*deliver)(void *context, struct batch *const *batches, size_t count);
+	void *context;
+};
+
+struct collect;
+
+/* The worker that samples families which may block; `worker_kind` of collect_new() is its place in the kinds. */
+extern const struct worker_kind collect_worker_kind;
+
+/* Takes over the nursery's use (see nursery.h) until collect_free(); starts the thread, idle. */
+struct collect *collect_new(const struct plan *plan, struct nursery *nursery, size_t worker_kind,
+                            const struct collect_sink *sink, struct error *error);
+void collect_free(struct collect *collect);
+
+/* Starts and stops sampling; both idempotent, any thread but the sampler's. collect_start() returns when every family
+ * has given its first sample, or has failed to, or COLLECT_FIRST_ROUND has passed. -1 with the words: a plugin that
+ * runs in the agent cannot be opened or sampled; sampling has then not started. */
+#define COLLECT_FIRST_ROUND (250 * CLOCK_MILLISECOND)
+int collect_start(struct collect *collect, struct error *error);
+void collect_stop(struct collect *collect);
+
+/* What hangs: an instance that a worker entered and did not come back from. */
+struct collect_stuck {
+	const char *instance;
+	int64_t since; /* monotonic, ns */
+};
+
+struct collect_family_status {
+	int64_t interval;  /* ns */
+	bool remote;       /* in a worker */
+	int64_t last;      /* when its last good sample began: wall clock, ns; 0: none */
+	int64_t duration;  /* of the last sample, ns */
+	uint64_t samples;  /* good ones since the agent started */
+	uint64_t missed;   /* ticks that were skipped */
+	uint64_t errors;   /* samples that failed */
+	const char *error; /* of the last sample; NULL when it went well */
+	size_t stuck_count;
+	const struct collect_stuck *stuck;
+};
+
+struct collect_status {
+	bool running;
+	int64_t since; /* when it started or stopped: wall clock, ns */
+	size_t family_count;
+	const struct collect_family_status *families; /* in the plan's order */
+};
+
+/* A copy, as one block for free(). Any thread. */
+struct collect_status *collect_status(struct collect *collect) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,27 @@
+/* http/http.h: the agent's face to the network.
+ *
+ *     server.c  libmicrohttpd, one thread; the only file that calls it
+ *     routes.c  the table of routes and their handlers
+ *     access.c  who may change the agent's state: Host, Origin, Sec-Fetch-Site, Referer   (pure)
+ */
+#ifndef HTTP_HTTP_H
+#define HTTP_HTTP_H
+
+#include "base/error.h"
+#include "report/report.h"
+
+/* The longest body of a request; a longer one is answered with 413. */
+#define HTTP_BODY_MAX 65536
+
+/* Binds the plan's address and listens. Returns a descriptor, and in `address` "http://127.0.0.1:43210" with the port
+ * that the kernel chose; or -1 with the words. Nothing is served before http_start(). */
+#define HTTP_ADDRESS_SIZE 96
+int http_listen(const struct plan *plan, char address[HTTP_ADDRESS_SIZE], struct error *error);
+
+struct http;
+
+/* Serves from now on, on a thread of its own. Takes over `listener`, also when it fails. `report` outlives it. */
+struct http *http_start(int listener, const struct report *report, struct error *error);
+void http_stop(struct http *http);
+
+#endif

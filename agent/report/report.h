@@ -1,0 +1,46 @@
+/* report/report.h: what the agent knows, as JSON texts.
+ *
+ * Each function returns a whole JSON document as a text for free(). Any thread. stats.c: /get_stats, catalogue.c:
+ * /api/v1/metrics and describe, health.c: /health, aggregates.c: /api/v1/aggregates. */
+#ifndef REPORT_REPORT_H
+#define REPORT_REPORT_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "collect/collect.h"
+#include "config/plan.h"
+#include "metric/metric.h"
+#include "store/store.h"
+
+#ifndef PINDROP_VERSION
+#define PINDROP_VERSION "0.1.0"
+#endif
+
+/* The rooms that a report looks into. All outlive it. */
+struct report {
+	const struct plan *plan;
+	struct metric *metric;
+	struct collect *collect;
+	struct store *store;
+	int64_t started;   /* of the agent: monotonic, ns */
+	const char *address; /* "http://127.0.0.1:8080": where it listens */
+};
+
+/* The seed contract: {"current_stat": …, "past_stat": …}. NULL: there is no sample yet. Pure. */
+char *report_stats(const struct plan *plan, const struct snapshot *snapshot);
+
+/* *failing: nothing is sampled or stored, for the status 503. */
+char *report_health(const struct report *report, bool *failing);
+char *report_state(const struct report *report); /* {"state": "running", "since": …}: the answer of /start and /stop */
+char *report_metrics(const struct report *report);
+char *report_aggregates(const struct report *report);
+
+/* {"error": "…"}. */
+char *report_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* `pindrop describe [NAME]`: plugins, options, families and fields as a text for people. False: nothing has that
+ * name (a plugin, a family or a metric). */
+bool report_describe(const struct pindrop_plugin *const *plugins, size_t count, const char *name, FILE *out);
+
+#endif

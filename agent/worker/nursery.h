@@ -1,0 +1,60 @@
+/* worker/nursery.h: the process that other processes come from.
+ *
+ * Forking a process that has threads is a trap, so the agent forks one small process before its first thread, the
+ * nursery, and asks it for workers. The nursery is their parent: it reaps and kills them, and ends with the agent,
+ * taking them along. A worker runs one function of the agent's own program, with one end of a stream socket.
+ *
+ * Threads: nursery_start() before any thread exists; afterwards one thread at a time (main until the sampler thread
+ * starts, then the sampler thread). */
+#ifndef WORKER_NURSERY_H
+#define WORKER_NURSERY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+/* A page of memory that agent and worker share, so that the agent can see where a worker is that no longer answers. */
+#define WORKER_PLACE_SIZE 4096
+struct worker_page {
+	char place[WORKER_PLACE_SIZE]; /* what it is doing now, written by the worker; "" for nothing special */
+};
+
+/* What a worker of one kind runs. It must return when the socket is closed. The result is its exit status. */
+struct worker_kind {
+	const char *name; /* for ps: "pindrop-lua" */
+	int (*run)(int socket, struct worker_page *page);
+	size_t memory_limit; /* of address space (RLIMIT_AS), bytes; 0: none. Not in force under a sanitizer */
+};
+
+struct nursery;
+
+struct worker {
+	pid_t pid;
+	int socket; /* the agent's end, close-on-exec, blocking */
+	struct worker_page *page;
+};
+
+/* `kinds` must be constant for the life of the program. */
+struct nursery *nursery_start(const struct worker_kind *kinds, size_t count, struct error *error);
+void nursery_stop(struct nursery *nursery); /* ends all workers at once, never waits for one */
+
+/* Starts a worker; returns when its process exists. Release the worker with worker_release(). */
+int nursery_spawn(struct nursery *nursery, size_t kind, struct worker *worker, struct error *error);
+
+/* Ends a worker by SIGKILL. That it has ended is told by nursery_exited(). Harmless for one that has. */
+void nursery_kill(struct nursery *nursery, pid_t pid);
+
+/* Readable when a worker has exited. */
+int nursery_fd(const struct nursery *nursery);
+
+/* The next worker that has exited, with its status as of wait(2). False: no more for now, or, with *pid = 0, ever:
+ * the nursery itself has died. Does not wait. */
+bool nursery_exited(struct nursery *nursery, pid_t *pid, int *status);
+
+/* Closes the agent's end of the socket and unmaps the page. The worker then sees the end of its input. */
+void worker_release(struct worker *worker);
+
+#endif
