@@ -44,9 +44,9 @@ static void write_line(const struct level *level, const char *format, va_list ar
 	vsnprintf(line + length, sizeof(line) - length - 1, format, args);
 	length = strlen(line);
 	line[length++] = '\n';
-	/* A log that cannot be written has nowhere to say so. */
-	if (write(STDERR_FILENO, line, length) < 0)
-		errno = saved;
+	if (write(STDERR_FILENO, line, length) < 0) {
+		/* A log that cannot be written has nowhere to say so. */
+	}
 	errno = saved;
 }
 

@@ -1,0 +1,27 @@
+/* config/loader.h: plugins from shared objects.
+ *
+ * A ladder: open, symbol, ABI, table, name, no family twice; each rung says in one line which file was refused and
+ * why, and undoes the rungs below. Used by main before any thread exists, and by a worker on its only thread. */
+#ifndef CONFIG_LOADER_H
+#define CONFIG_LOADER_H
+
+#include "config/plan.h"
+
+/* One plugin, loaded. `library` is for loader_unload(), after which the table is gone. NULL with the words. */
+const struct pindrop_plugin *loader_load(const char *path, const char *name, void **library, struct error *error);
+void loader_unload(void *library);
+
+struct loader;
+
+/* Looks for NAME.so in each of the directories in turn; the array ends with NULL and is copied. */
+struct loader *loader_new(const char *const *directories);
+void loader_free(struct loader *loader); /* unloads all that was found; after plan_free() */
+
+/* A plan_find: its context is the loader. Loads each name once and refuses a family that another plugin has. */
+void loader_find(void *loader, const char *name, struct plan_found *found);
+
+/* The names of all plugins in the directories, sorted, ended by NULL; one block for free(). For did-you-mean and
+ * `pindrop describe`. */
+char **loader_names(const struct loader *loader);
+
+#endif
