@@ -1,0 +1,429 @@
+/* main.c: brings the rooms up in the order of DESIGN, wires what goes forward, and brings them down in reverse.
+ *
+ * This is the only file that knows every room. A sample's way: collect -> deliver() -> metric and store. */
+#include <errno.h>
+#include <getopt.h>
+#include <libgen.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "collect/collect.h"
+#include "config/config.h"
+#include "config/loader.h"
+#include "http/http.h"
+#include "metric/metric.h"
+#include "report/report.h"
+#include "store/store.h"
+#include "worker/nursery.h"
+
+#ifndef PINDROP_PLUGIN_DIR
+#define PINDROP_PLUGIN_DIR "/usr/local/lib/pindrop"
+#endif
+
+/* Exit statuses: what systemd and scripts tell apart. */
+enum { EXIT_GOOD = 0, EXIT_TROUBLE = 1, EXIT_CONFIGURATION = 2 };
+
+enum { KIND_CONFIG, KIND_COLLECT, KIND_COUNT };
+
+struct command {
+	const char *file; /* -c */
+	const char *verb; /* "check", "describe"; NULL: run */
+	const char *name; /* of describe; NULL: everything */
+	bool json;
+};
+
+/* All rooms. What is NULL or -1 is not up. */
+struct agent {
+	struct nursery *nursery;
+	struct loader *loader;
+	char **refused; /* lines of plugins that were left out, ended by NULL */
+	size_t refused_count;
+	struct plan *plan;
+	int listener;
+	char address[HTTP_ADDRESS_SIZE];
+	struct store *store;
+	struct metric *metric;
+	struct collect *collect;
+	struct report report;
+	struct http *http;
+};
+
+static const char usage[] =
+	"pindrop: a quiet monitoring agent\n"
+	"\n"
+	"  pindrop [-c FILE]                  run in the foreground; logs to stderr; ends on SIGTERM or Ctrl-C\n"
+	"  pindrop check [-c FILE] [--json]   every mistake in the configuration, or the plan it makes\n"
+	"  pindrop describe [-c FILE] [NAME]  what can be sampled and set: plugins, options, metrics, units\n"
+	"  pindrop --version | --help\n"
+	"\n"
+	"  -c, --config FILE   the configuration; without it ./pindrop.lua, then /etc/pindrop/pindrop.lua\n"
+	"\n"
+	"Exit status: 0 ended as asked, 1 something could not be done, 2 the configuration is wrong.\n";
+
+static int misuse(const char *format, const char *word)
+{
+	fprintf(stderr, format, word);
+	fputs("\ntry: pindrop --help\n", stderr);
+	return EXIT_CONFIGURATION;
+}
+
+static const char *find_file(void)
+{
+	static const char *const places[] = {"pindrop.lua", "/etc/pindrop/pindrop.lua"};
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (access(places[i], F_OK) == 0)
+			return places[i];
+	return places[0];
+}
+
+/* Returns -1 to go on, or the exit status. */
+static int parse_arguments(int argc, char **argv, struct command *command)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'}, {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0},
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			command->file = optarg;
+			break;
+		case 'j':
+			command->json = true;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return EXIT_GOOD;
+		case 'v':
+			puts("pindrop " PINDROP_VERSION);
+			return EXIT_GOOD;
+		default:
+			fputs("try: pindrop --help\n", stderr);
+			return EXIT_CONFIGURATION;
+		}
+	}
+	if (optind < argc)
+		command->verb = argv[optind++];
+	if (command->verb && strcmp(command->verb, "describe") == 0 && optind < argc)
+		command->name = argv[optind++];
+	if (command->verb && strcmp(command->verb, "check") != 0 && strcmp(command->verb, "describe") != 0)
+		return misuse("pindrop: there is no command \"%s\"; there are: check, describe", command->verb);
+	if (optind < argc)
+		return misuse("pindrop: \"%s\" is one word too many", argv[optind]);
+	if (command->json && (!command->verb || strcmp(command->verb, "check") != 0))
+		return misuse("pindrop: %s belongs to the command check", "--json");
+	if (!command->file)
+		command->file = find_file();
+	return -1;
+}
+
+/* --- configuration ------------------------------------------------------------------------------------------ */
+
+/* Plugins are found beside the program, as the build lays them out, then where `make install` puts them. */
+static struct loader *new_loader(void)
+{
+	char program[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
+	char *beside;
+	struct loader *loader;
+
+	program[length > 0 ? length : 0] = '\0';
+	beside = memory_format("%s/plugins", length > 0 ? dirname(program) : ".");
+	loader = loader_new((const char *const[]){beside, PINDROP_PLUGIN_DIR, NULL});
+	free(beside);
+	return loader;
+}
+
+/* A plan_find: what is refused is kept, to be shown at /health. */
+static void find_plugin(void *context, const char *name, struct plan_found *found)
+{
+	struct agent *agent = context;
+
+	loader_find(agent->loader, name, found);
+	if (found->table || found->missing)
+		return;
+	agent->refused = memory_resize(agent->refused, agent->refused_count + 2, sizeof(*agent->refused));
+	agent->refused[agent->refused_count++] = memory_text(found->error.text);
+	agent->refused[agent->refused_count] = NULL;
+}
+
+static int read_configuration(struct agent *agent, const char *file)
+{
+	struct plan_mistakes mistakes = {0};
+
+	agent->plan = config_read(file, agent->nursery, KIND_CONFIG, find_plugin, agent, &mistakes);
+	for (size_t i = 0; i < mistakes.count; i++)
+		fprintf(stderr, "%s\n", mistakes.texts[i]);
+	plan_mistakes_release(&mistakes);
+	return agent->plan ? EXIT_GOOD : EXIT_CONFIGURATION;
+}
+
+static int print_json(const struct plan *plan)
+{
+	json_t *json = plan_to_json(plan);
+	int failed = json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+
+	json_decref(json);
+	putchar('\n');
+	return failed ? EXIT_TROUBLE : EXIT_GOOD;
+}
+
+static void print_family(const struct plan *plan, size_t index)
+{
+	const struct plan_family *family = &plan->families[index];
+	char *path = store_path(plan, index, family->table->instance ? "…" : "");
+	char interval[TEXT_AMOUNT_SIZE], size[TEXT_AMOUNT_SIZE];
+
+	printf("  %-14s every %-6s %2zu fields   %s (%s%s)\n", family->table->name,
+	       text_from_duration(clock_seconds(family->plugin->interval), interval), family->table->field_count, path,
+	       text_from_size((double)store_file_size(plan, index), size), family->table->instance ? " each" : "");
+	free(path);
+}
+
+static int check(const struct agent *agent, const struct command *command)
+{
+	const struct plan *plan = agent->plan;
+	char step[TEXT_AMOUNT_SIZE], keep[TEXT_AMOUNT_SIZE];
+
+	if (command->json)
+		return print_json(plan);
+	printf("%s is good\n\nfamilies\n", plan->file);
+	for (size_t i = 0; i < plan->family_count; i++)
+		print_family(plan, i);
+	printf("\nretention\n");
+	for (size_t i = 0; i < plan->tier_count; i++)
+		printf("  one row every %-5s for %s\n", text_from_duration((double)plan->tiers[i].step, step),
+		       text_from_duration((double)plan->tiers[i].keep, keep));
+	printf("\naggregates\n");
+	for (size_t i = 0; i < plan->aggregate_count; i++) {
+		const struct plan_aggregate *aggregate = &plan->aggregates[i];
+		const struct pindrop_family *family = plan->families[aggregate->family].table;
+
+		printf("  %-20s %s of %s.%s over %s\n", aggregate->name, aggregate->fn_name, family->name,
+		       family->fields[aggregate->field].name,
+		       aggregate->over ? text_from_duration(clock_seconds(aggregate->over), keep) : "the service's life");
+	}
+	return EXIT_GOOD;
+}
+
+/* Describes every plugin that can be found, also those that the configuration does not name. */
+static int describe(struct agent *agent, const char *name)
+{
+	char **names = loader_names(agent->loader);
+	const struct pindrop_plugin **tables;
+	size_t count = 0;
+	int status = EXIT_GOOD;
+
+	for (size_t i = 0; names[i]; i++)
+		count++;
+	tables = memory_array(count, sizeof(struct pindrop_plugin *));
+	count = 0;
+	for (size_t i = 0; names[i]; i++) {
+		struct plan_found found = {0};
+
+		loader_find(agent->loader, names[i], &found);
+		if (found.table)
+			tables[count++] = found.table;
+		else
+			fprintf(stderr, "%s\n", found.error.text);
+	}
+	if (!report_describe(tables, count, name, stdout)) {
+		fprintf(stderr, "pindrop: nothing is called \"%s\"; see: pindrop describe\n", name ? name : "");
+		status = EXIT_TROUBLE;
+	}
+	free(tables);
+	free(names);
+	return status;
+}
+
+/* --- the way of a sample ------------------------------------------------------------------------------------ */
+
+/* Sampler thread. What is shown is what is stored: the store has a sample before the windows do. */
+static void deliver(void *context, struct batch *const *batches, size_t count)
+{
+	struct agent *agent = context;
+
+	for (size_t i = 0; i < count; i++) {
+		metric_intern(agent->metric, batches[i]);
+		if (batches[i]->on_tick)
+			store_append(agent->store, batches[i]);
+	}
+	metric_publish(agent->metric, batches, count);
+}
+
+/* Sampler thread. */
+static void started(void *context, int64_t since)
+{
+	struct agent *agent = context;
+
+	metric_restart(agent->metric, since);
+}
+
+/* Gives an aggregate's window what the store remembers of its instance. */
+static int prefill(const struct agent *agent, size_t index, int64_t now)
+{
+	static const enum store_consolidation kinds[] = {STORE_MIN, STORE_AVERAGE, STORE_MAX};
+	const struct plan_aggregate *aggregate = &agent->plan->aggregates[index];
+	const char *instance = aggregate->instance ? aggregate->instance : "";
+	struct store_rows rows[3] = {{0}};
+	struct error error;
+	int failed = 0;
+
+	for (size_t i = 0; i < 3 && !failed; i++)
+		failed = store_fetch(agent->store, aggregate->family, instance, aggregate->field, kinds[i],
+		                     now - aggregate->over / CLOCK_SECOND, now, &rows[i], &error);
+	if (failed)
+		log_warning("aggregate \"%s\" begins without its past: %s", aggregate->name, error.text);
+	for (size_t i = 0; !failed && i < rows[1].count; i++) {
+		double avg = rows[1].values[i];
+		/* The finest tier keeps the average only: there, a row is one sample. */
+		double min = rows[0].step == rows[1].step && i < rows[0].count ? rows[0].values[i] : avg;
+		double max = rows[2].step == rows[1].step && i < rows[2].count ? rows[2].values[i] : avg;
+
+		metric_remember(agent->metric, index, (rows[1].start + (int64_t)(i + 1) * rows[1].step) * CLOCK_SECOND,
+		                rows[1].step * CLOCK_SECOND, min, avg, max);
+	}
+	for (size_t i = 0; i < 3; i++)
+		free(rows[i].values);
+	return failed;
+}
+
+static void remember(const struct agent *agent)
+{
+	int64_t now = clock_wall() / CLOCK_SECOND;
+
+	for (size_t i = 0; i < agent->plan->aggregate_count; i++)
+		if (agent->plan->aggregates[i].over > 0)
+			prefill(agent, i, now);
+}
+
+/* --- life --------------------------------------------------------------------------------------------------- */
+
+static int bring_up(struct agent *agent, struct error *error)
+{
+	const struct plan *plan = agent->plan;
+	const struct collect_sink sink = {.started = started, .deliver = deliver, .context = agent};
+
+	agent->listener = http_listen(plan, agent->address, error);
+	if (agent->listener < 0)
+		return -1;
+	agent->store = store_open(plan, error);
+	if (!agent->store)
+		return -1;
+	agent->metric = metric_new(plan);
+	remember(agent);
+	agent->collect = collect_new(plan, agent->nursery, KIND_COLLECT, &sink, error);
+	if (!agent->collect)
+		return -1;
+	if (plan->autostart && collect_start(agent->collect, error) < 0)
+		return -1;
+	agent->report.plan = plan;
+	agent->report.metric = agent->metric;
+	agent->report.collect = agent->collect;
+	agent->report.store = agent->store;
+	agent->report.address = agent->address;
+	agent->report.refused = (const char *const *)agent->refused;
+	agent->http = http_start(agent->listener, &agent->report, error);
+	agent->listener = -1;
+	return agent->http ? 0 : -1;
+}
+
+/* Waits for the signal that ends the agent. */
+static void wait_for_end(const sigset_t *signals)
+{
+	int signal = 0;
+
+	while (sigwait(signals, &signal) == 0 && signal == SIGHUP)
+		log_info("SIGHUP: this version reads its configuration only at start; restart it to apply changes");
+	log_info("%s: writing what is buffered, then the end", strsignal(signal));
+}
+
+static int run(struct agent *agent, const sigset_t *signals)
+{
+	struct error error = {""};
+
+	if (bring_up(agent, &error) < 0) {
+		log_error("%s", error.text);
+		return EXIT_TROUBLE;
+	}
+	log_info("listening on %s", agent->address);
+	wait_for_end(signals);
+	return EXIT_GOOD;
+}
+
+/* In reverse. Accepts what is half up. */
+static void bring_down(struct agent *agent)
+{
+	if (agent->http)
+		http_stop(agent->http);
+	if (agent->listener >= 0)
+		close(agent->listener);
+	if (agent->collect)
+		collect_free(agent->collect);
+	if (agent->store)
+		store_close(agent->store);
+	if (agent->metric)
+		metric_free(agent->metric);
+	if (agent->plan)
+		plan_free(agent->plan);
+	if (agent->loader)
+		loader_free(agent->loader);
+	if (agent->nursery)
+		nursery_stop(agent->nursery);
+	for (size_t i = 0; i < agent->refused_count; i++)
+		free(agent->refused[i]);
+	free(agent->refused);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct worker_kind *kinds[KIND_COUNT] = {
+		[KIND_CONFIG] = &config_worker_kind,
+		[KIND_COLLECT] = &collect_worker_kind,
+	};
+	struct agent agent = {.listener = -1, .report = {.started = clock_monotonic()}};
+	struct command command = {0};
+	struct error error = {""};
+	sigset_t signals;
+	int status = parse_arguments(argc, argv, &command);
+
+	if (status >= 0)
+		return status;
+	/* Signals are taken by sigwait() on this thread alone; every other thread inherits the mask. */
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	agent.nursery = nursery_start(kinds, KIND_COUNT, &error);
+	if (!agent.nursery) {
+		log_error("%s", error.text);
+		return EXIT_TROUBLE;
+	}
+	agent.loader = new_loader();
+	if (command.verb && strcmp(command.verb, "describe") == 0) {
+		status = describe(&agent, command.name);
+	} else {
+		status = read_configuration(&agent, command.file);
+		if (status == EXIT_GOOD && command.verb) {
+			status = check(&agent, &command);
+		} else if (status == EXIT_GOOD) {
+			pthread_sigmask(SIG_BLOCK, &signals, NULL);
+			signal(SIGPIPE, SIG_IGN);
+			status = run(&agent, &signals);
+		}
+	}
+	bring_down(&agent);
+	return status;
+}

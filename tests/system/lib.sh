@@ -1,0 +1,95 @@
+# tests/system/lib.sh: what every system test begins with. It drives the real binary from outside and speaks TAP.
+#
+#   configure <<'END' … END   writes the agent's pindrop.lua; port 0 and a folder of its own are already in it
+#   agent_start               starts the agent and returns when it serves: $agent (pid), $url, $log
+#   agent_end [SIGNAL]        ends it; $status is its exit status
+#   check NAME COMMAND …      one test case: the command's status decides
+#
+# shellcheck shell=bash
+set -u -o pipefail
+export LC_ALL=C
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+build=$(cd "$top" && cd "${BUILD:-build}" && pwd)
+work=$(mktemp -d "${TMPDIR:-/tmp}/pindrop-test.XXXXXX")
+log=$work/log
+agent='' url='' status='' failures=0
+kept=() # commands that undo what a test did to the machine, last first
+
+undo() { kept=("$1" "${kept[@]}"); }
+
+finish() {
+	[ -n "$agent" ] && kill -KILL "$agent" 2>/dev/null
+	for command in "${kept[@]}"; do eval "$command"; done
+	if [ "$failures" -gt 0 ]; then
+		echo "# the agent's log:"
+		sed 's/^/# /' "$log" 2>/dev/null
+	fi
+	[ -n "${KEEP:-}" ] && echo "# kept: $work" || rm -rf "$work"
+	[ "$failures" -eq 0 ]
+}
+trap 'finish; exit $((failures > 0))' EXIT
+
+check() {
+	local name=$1 output
+	shift
+	if output=$("$@" 2>&1); then
+		echo "ok - $name"
+	else
+		echo "not ok - $name"
+		printf '%s\n' "$output" | head -40 | sed 's/^/#   /'
+		failures=$((failures + 1))
+	fi
+}
+
+configure() {
+	{
+		echo 'agent { listen = "127.0.0.1:0", data_dir = "data" }'
+		cat
+	} >"$work/pindrop.lua"
+}
+
+# Waits for a line of the log, or for the agent's end.
+await_log() {
+	local line
+	read -r line < <(timeout 20 tail -n +1 --pid="$agent" -s 0.02 -f "$log" 2>/dev/null | grep --line-buffered -m1 -o -e "$1")
+	printf '%s\n' "$line"
+}
+
+agent_start() {
+	: >"$log"
+	"$build/pindrop" -c "$work/pindrop.lua" "$@" 2>>"$log" &
+	agent=$!
+	url=$(await_log 'listening on http://[^ ]*')
+	url=${url#listening on }
+	[ -n "$url" ]
+}
+
+agent_end() {
+	kill -"${1:-TERM}" "$agent"
+	wait "$agent"
+	status=$?
+	agent=''
+	[ "$status" -eq 0 ]
+}
+
+# Runs the program to its own end: $status, and $output with both streams. For what must not stay up.
+run_pindrop() {
+	output=$(timeout 20 "$build/pindrop" "$@" 2>&1)
+	status=$?
+}
+
+get() { curl -sS --max-time 10 "$url$1"; }
+code() { curl -sS --max-time 10 -o /dev/null -w '%{http_code}' "$@"; }
+# The body of an answer fulfils a jq expression.
+holds() { get "$1" | jq -e "$2"; }
+is() { [ "$1" = "$2" ] || { echo "expected: $2"; echo "     got: $1"; return 1; }; }
+has() { case $1 in *"$2"*) ;; *) echo "missing: $2"; echo "     in: $1"; return 1 ;; esac; }
+
+# Asks until the answer holds; for what comes with the next sample. Bounded by time, paced by the agent itself.
+eventually() {
+	local deadline=$((SECONDS + ${WAIT:-20}))
+	until holds "$1" "$2" >/dev/null 2>&1; do
+		[ "$SECONDS" -lt "$deadline" ] || { get "$1"; return 1; }
+		read -r -t 0.05 <> <(:) || :
+	done
+}
