@@ -25,6 +25,7 @@ struct report {
 	struct store *store;
 	int64_t started;   /* of the agent: monotonic, ns */
 	const char *address; /* "http://127.0.0.1:8080": where it listens */
+	const char *const *refused; /* one line for each plugin that was left out, ended by NULL; NULL: none */
 };
 
 /* The seed contract: {"current_stat": …, "past_stat": …}. NULL: there is no sample yet. Pure. */

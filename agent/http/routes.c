@@ -1,0 +1,84 @@
+#include "base/memory.h"
+#include "http/server.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void start(const struct report *report, struct answer *answer)
+{
+	struct error error = {""};
+
+	/* Waits for the first round of samples (COLLECT_FIRST_ROUND at most): who starts wants to read next. */
+	if (collect_start(report->collect, &error) < 0) {
+		answer->status = 503;
+		answer->body = report_error("%s", error.text);
+		return;
+	}
+	answer->body = report_state(report);
+}
+
+static void stop(const struct report *report, struct answer *answer)
+{
+	collect_stop(report->collect);
+	answer->body = report_state(report);
+}
+
+static void get_stats(const struct report *report, struct answer *answer)
+{
+	struct snapshot *snapshot = metric_snapshot(report->metric);
+
+	answer->body = report_stats(report->plan, snapshot);
+	free(snapshot);
+	if (answer->body)
+		return;
+	answer->status = 503;
+	answer->body = report_error("there is no sample yet: GET /start begins sampling, /health says how it goes");
+}
+
+static void health(const struct report *report, struct answer *answer)
+{
+	bool failing = false;
+
+	answer->body = report_health(report, &failing);
+	answer->status = failing ? 503 : 200;
+}
+
+static void metrics(const struct report *report, struct answer *answer)
+{
+	answer->body = report_metrics(report);
+}
+
+static void aggregates(const struct report *report, struct answer *answer)
+{
+	answer->body = report_aggregates(report);
+}
+
+static const struct route routes[] = {
+	{"/start", METHOD_GET | METHOD_POST, "GET, HEAD, POST", true, false, start},
+	{"/stop", METHOD_GET | METHOD_POST, "GET, HEAD, POST", true, false, stop},
+	{"/get_stats", METHOD_GET, "GET, HEAD", false, true, get_stats},
+	{"/health", METHOD_GET, "GET, HEAD", false, false, health},
+	{"/api/v1/metrics", METHOD_GET, "GET, HEAD", false, false, metrics},
+	{"/api/v1/aggregates", METHOD_GET, "GET, HEAD", false, false, aggregates},
+};
+
+const struct route *route_find(const char *path)
+{
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+		if (strcmp(routes[i].path, path) == 0)
+			return &routes[i];
+	return NULL;
+}
+
+char *route_list(void)
+{
+	char *list = memory_text("");
+
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		char *longer = memory_format("%s%s%s", list, i ? ", " : "", routes[i].path);
+
+		free(list);
+		list = longer;
+	}
+	return list;
+}

@@ -1,0 +1,204 @@
+#include "http/server.h"
+
+#include <microhttpd.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "http/access.h"
+#include "http/http.h"
+
+/* What strangers may hold of the agent. */
+enum { CONNECTIONS_MAX = 256, IDLE_SECONDS_MAX = 30 };
+
+struct http {
+	const struct report *report;
+	struct MHD_Daemon *daemon;
+	char hostname[256];
+	/* The hot answer, shared by all requests of one generation. HTTP thread only. */
+	const struct route *hot_route;
+	struct MHD_Response *hot;
+	uint64_t hot_generation;
+	unsigned hot_status;
+};
+
+/* One request while its body comes in. */
+struct request {
+	size_t body_length;
+	bool too_large;
+};
+
+static struct MHD_Response *make_response(char *body)
+{
+	struct MHD_Response *response = MHD_create_response_from_buffer(strlen(body), body, MHD_RESPMEM_MUST_FREE);
+
+	if (!response) {
+		free(body);
+		return NULL;
+	}
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	return response;
+}
+
+/* Queues an answer with a body of its own. `allow` may be NULL. */
+static enum MHD_Result reply(struct MHD_Connection *connection, unsigned status, const char *allow, char *body)
+{
+	struct MHD_Response *response = make_response(body);
+	enum MHD_Result result;
+
+	if (!response)
+		return MHD_NO;
+	if (allow)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow);
+	result = MHD_queue_response(connection, status, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+/* The generation is read before the snapshot is taken: a sample that comes in between is rendered once more, never
+ * missed. */
+static enum MHD_Result reply_hot(struct http *http, struct MHD_Connection *connection, const struct route *route)
+{
+	uint64_t generation = metric_generation(http->report->metric);
+
+	if (!http->hot || http->hot_route != route || http->hot_generation != generation) {
+		struct answer answer = {.status = MHD_HTTP_OK};
+
+		route->answer(http->report, &answer);
+		if (http->hot)
+			MHD_destroy_response(http->hot);
+		http->hot = make_response(answer.body);
+		http->hot_route = route;
+		http->hot_generation = generation;
+		http->hot_status = answer.status;
+	}
+	return http->hot ? MHD_queue_response(connection, http->hot_status, http->hot) : MHD_NO;
+}
+
+static unsigned method_of(const char *word)
+{
+	if (strcmp(word, MHD_HTTP_METHOD_GET) == 0 || strcmp(word, MHD_HTTP_METHOD_HEAD) == 0)
+		return METHOD_GET;
+	return strcmp(word, MHD_HTTP_METHOD_POST) == 0 ? METHOD_POST : 0;
+}
+
+static const char *refusal(const struct http *http, struct MHD_Connection *connection)
+{
+	const struct access access = {
+		.host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST),
+		.origin = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ORIGIN),
+		.referer = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_REFERER),
+		.fetch_site = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Sec-Fetch-Site"),
+	};
+
+	return access_refusal(&access, http->hostname);
+}
+
+static enum MHD_Result dispatch(struct http *http, struct MHD_Connection *connection, const char *path,
+                                const char *method)
+{
+	const struct route *route = route_find(path);
+	struct answer answer = {.status = MHD_HTTP_OK};
+	const char *reason;
+
+	if (!route) {
+		char *list = route_list();
+		char *body = report_error("there is no such path; there are: %s", list);
+
+		free(list);
+		return reply(connection, MHD_HTTP_NOT_FOUND, NULL, body);
+	}
+	if (!(route->methods & method_of(method)))
+		return reply(connection, MHD_HTTP_METHOD_NOT_ALLOWED, route->allow,
+		             report_error("%s is not for %s; it is for: %s", method, path, route->allow));
+	if (route->changes && (reason = refusal(http, connection)))
+		return reply(connection, MHD_HTTP_FORBIDDEN, NULL, report_error("%s", reason));
+	if (route->hot)
+		return reply_hot(http, connection, route);
+	route->answer(http->report, &answer);
+	return reply(connection, answer.status, NULL, answer.body);
+}
+
+static bool announces_too_much(struct MHD_Connection *connection)
+{
+	const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	return length && strtoull(length, NULL, 10) > HTTP_BODY_MAX;
+}
+
+static enum MHD_Result reply_too_large(struct MHD_Connection *connection)
+{
+	return reply(connection, MHD_HTTP_CONTENT_TOO_LARGE, NULL,
+	             report_error("the body is longer than %d bytes", HTTP_BODY_MAX));
+}
+
+/* Called once with the headers, once for each part of the body, and once at its end (microhttpd.h,
+ * MHD_AccessHandlerCallback). No route reads a body yet: it is counted and dropped. */
+static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *path, const char *method,
+                              const char *version, const char *part, size_t *part_length, void **state)
+{
+	struct request *request = *state;
+
+	(void)version, (void)part;
+	if (!request) {
+		*state = memory_alloc(sizeof(*request));
+		return announces_too_much(connection) ? reply_too_large(connection) : MHD_YES;
+	}
+	if (*part_length) {
+		request->body_length += *part_length;
+		*part_length = 0;
+		return MHD_YES;
+	}
+	if (request->body_length > HTTP_BODY_MAX)
+		return reply_too_large(connection);
+	return dispatch(context, connection, path, method);
+}
+
+static void end_request(void *context, struct MHD_Connection *connection, void **state,
+                        enum MHD_RequestTerminationCode code)
+{
+	(void)context, (void)connection, (void)code;
+	free(*state);
+	*state = NULL;
+}
+
+static void log_message(void *context, const char *format, va_list args)
+{
+	char text[512];
+
+	(void)context;
+	vsnprintf(text, sizeof(text), format, args);
+	text[strcspn(text, "\n")] = '\0';
+	log_warning("http: %s", text);
+}
+
+struct http *http_start(int listener, const struct report *report, struct error *error)
+{
+	struct http *http = memory_alloc(sizeof(*http));
+
+	http->report = report;
+	gethostname(http->hostname, sizeof(http->hostname) - 1);
+	http->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle, http, MHD_OPTION_EXTERNAL_LOGGER,
+		log_message, NULL, MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS_MAX, MHD_OPTION_NOTIFY_COMPLETED, end_request, NULL,
+		MHD_OPTION_END);
+	if (http->daemon)
+		return http;
+	error_set(error, "cannot serve HTTP: libmicrohttpd does not start");
+	close(listener);
+	free(http);
+	return NULL;
+}
+
+void http_stop(struct http *http)
+{
+	MHD_stop_daemon(http->daemon);
+	if (http->hot)
+		MHD_destroy_response(http->hot);
+	free(http);
+}
