@@ -27,7 +27,6 @@ void window_reset(struct window *window)
 {
 	window->now = 0;
 	window->last = NAN;
-	window->last_time = 0;
 	window->total = (struct window_row){.min = NAN, .max = NAN};
 	window->share = 1;
 	window->head = window->count = 0;
@@ -121,7 +120,6 @@ static void shift(struct window *window, int64_t back)
 		row_at(window, i)->first -= back;
 		row_at(window, i)->time -= back;
 	}
-	window->last_time -= back;
 }
 
 void window_advance(struct window *window, int64_t now)
@@ -153,7 +151,6 @@ void window_add(struct window *window, double value, double weight)
 		return;
 	append(window, &row);
 	window->last = value;
-	window->last_time = window->now;
 }
 
 void window_remember(struct window *window, const struct window_row *row)
@@ -163,7 +160,6 @@ void window_remember(struct window *window, const struct window_row *row)
 	window_advance(window, row->time);
 	append(window, row);
 	window->last = row->sum / row->weight;
-	window->last_time = row->time;
 }
 
 /* Everything that the window holds as one row, but for its spread. */

@@ -39,7 +39,6 @@ struct window {
 	bool quantiles; /* someone asks for them: a service window needs rows for nothing else */
 	int64_t now;    /* wall clock, ns; 0: no sample yet */
 	double last;    /* the newest known value */
-	int64_t last_time;
 	struct window_row total; /* of a service window */
 	double share;            /* how many samples may share a row now; doubles when the rows run out */
 	struct window_row *rows; /* a ring */
