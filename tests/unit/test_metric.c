@@ -1,0 +1,479 @@
+/* links: agent/metric/metric.c agent/metric/catalogue.c agent/metric/window.c agent/metric/batch.c agent/base/memory.c agent/base/clock.c */
+#include <math.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "metric/metric.h"
+
+#define START (INT64_C(1700000000) * CLOCK_SECOND)
+
+/* --- a plan of two families -------------------------------------------------------------------------------------- */
+
+enum { CPU, DISK, FAMILY_COUNT };
+enum { LEVEL, TOTAL, FIELD_COUNT };
+
+static const struct pindrop_field fields[] = {
+	{.name = "level", .kind = PINDROP_GAUGE, .unit = "percent"},
+	{.name = "total", .kind = PINDROP_COUNTER, .unit = "bytes"},
+};
+static const struct pindrop_label labels[] = {{.name = "device"}};
+static const struct pindrop_family tables[] = {
+	[CPU] = {.name = "cpu", .fields = fields, .field_count = FIELD_COUNT},
+	[DISK] = {.name = "disk",
+              .fields = fields,
+              .field_count = FIELD_COUNT,
+              .instance = "disk",
+              .labels = labels,
+              .label_count = 1},
+};
+static const struct plan_plugin plugin = {.name = "test", .interval = CLOCK_SECOND};
+static const struct plan_family families[] = {[CPU] = {&tables[CPU], &plugin}, [DISK] = {&tables[DISK], &plugin}};
+
+enum {
+	CPU_MIN,
+	CPU_AVG,
+	CPU_MAX,
+	CPU_RECENT,
+	CPU_RECENT_MAX,
+	CPU_RATE,
+	CPU_RISE,
+	CPU_P90,
+	DISK_MAX,
+	DISK_COUNT,
+	DISK_RISE,
+	SDB_LAST,
+	SDB_RECENT,
+	AGGREGATE_COUNT
+};
+
+static const struct plan_aggregate aggregates[] = {
+	[CPU_MIN] = {.family = CPU, .field = LEVEL, .fn = PLAN_MIN},
+	[CPU_AVG] = {.family = CPU, .field = LEVEL, .fn = PLAN_AVG},
+	[CPU_MAX] = {.family = CPU, .field = LEVEL, .fn = PLAN_MAX},
+	[CPU_RECENT] = {.family = CPU, .field = LEVEL, .fn = PLAN_COUNT, .over = 10 * CLOCK_SECOND},
+	[CPU_RECENT_MAX] = {.family = CPU, .field = LEVEL, .fn = PLAN_MAX, .over = 10 * CLOCK_SECOND},
+	[CPU_RATE] = {.family = CPU, .field = TOTAL, .fn = PLAN_AVG},
+	[CPU_RISE] = {.family = CPU, .field = TOTAL, .fn = PLAN_SUM},
+	[CPU_P90] = {.family = CPU, .field = LEVEL, .fn = PLAN_QUANTILE, .quantile = 0.9},
+	[DISK_MAX] = {.family = DISK, .field = LEVEL, .fn = PLAN_MAX},
+	[DISK_COUNT] = {.family = DISK, .field = LEVEL, .fn = PLAN_COUNT},
+	[DISK_RISE] = {.family = DISK, .field = TOTAL, .fn = PLAN_SUM},
+	[SDB_LAST] = {.family = DISK, .field = LEVEL, .fn = PLAN_LAST, .instance = "sdb"},
+	[SDB_RECENT] = {.family = DISK, .field = LEVEL, .fn = PLAN_COUNT, .instance = "sdb", .over = 10 * CLOCK_SECOND},
+};
+
+static const struct plan plan = {
+	.family_count = FAMILY_COUNT,
+	.families = families,
+	.aggregate_count = AGGREGATE_COUNT,
+	.aggregates = aggregates,
+};
+
+/* --- helpers ----------------------------------------------------------------------------------------------------- */
+
+static struct batch *begin(struct batch *batch, size_t family, double second)
+{
+	batch_begin(batch, family, FIELD_COUNT, tables[family].label_count);
+	batch->time = batch->tick = START + (int64_t)(second * 1e9);
+	batch->on_tick = true;
+	return batch;
+}
+
+static void add(struct batch *batch, const char *name, const char *device, double level, double total)
+{
+	double *values = batch_add(batch, name, &device);
+
+	values[LEVEL] = level;
+	values[TOTAL] = total;
+}
+
+static void publish(struct metric *metric, struct batch *batch)
+{
+	metric_intern(metric, batch);
+	metric_publish(metric, &batch, 1);
+}
+
+/* One sample of the family without instances. */
+static void say(struct metric *metric, double second, double level, double total)
+{
+	struct batch batch = {0};
+
+	add(begin(&batch, CPU, second), "", NULL, level, total);
+	publish(metric, &batch);
+	batch_release(&batch);
+}
+
+static double ask(struct metric *metric, size_t aggregate)
+{
+	struct snapshot *snapshot = metric_snapshot(metric);
+	double value = snapshot->aggregates[aggregate];
+
+	free(snapshot);
+	return value;
+}
+
+static int set_up(void **state)
+{
+	*state = metric_new(&plan);
+	metric_restart(*state, START);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	metric_free(*state);
+	return 0;
+}
+
+/* --- tests ------------------------------------------------------------------------------------------------------- */
+
+static void nothing_is_known_before_the_first_sample(void **state)
+{
+	struct snapshot *snapshot = metric_snapshot(*state);
+
+	assert_true(snapshot->time == 0 && snapshot->since == START);
+	assert_int_equal(snapshot->family_count, FAMILY_COUNT);
+	assert_int_equal(snapshot->families[DISK].reading_count, 0);
+	assert_true(isnan(snapshot->aggregates[CPU_MAX]));
+	assert_true(snapshot->aggregates[CPU_RECENT] == 0);
+	free(snapshot);
+}
+
+static void a_sample_is_seen_whole(void **state)
+{
+	struct metric *metric = *state;
+	uint64_t before = metric_generation(metric);
+	struct batch cpu = {0}, disk = {0};
+	struct batch *both[] = {&cpu, &disk};
+	struct snapshot *snapshot;
+
+	add(begin(&cpu, CPU, 1), "", NULL, 12, 100);
+	add(begin(&disk, DISK, 1.5), "sda", "8:0", 1, NAN);
+	add(&disk, "sdb", "8:16", INFINITY, 4);
+	disk.rows[1].summed = false;
+	metric_intern(metric, &cpu);
+	metric_intern(metric, &disk);
+	assert_true(metric_generation(metric) == before); /* nothing is shown by interning */
+	assert_true(isnan(batch_values(&disk, 1)[LEVEL])); /* the store must not see infinity either */
+	metric_publish(metric, both, 2);
+	assert_true(metric_generation(metric) == before + 1);
+	snapshot = metric_snapshot(metric);
+	assert_true(snapshot->generation == before + 1);
+	assert_true(snapshot->time == START + CLOCK_SECOND * 3 / 2);
+	assert_true(snapshot->families[CPU].time == START + CLOCK_SECOND);
+	assert_int_equal(snapshot->families[CPU].reading_count, 1);
+	assert_string_equal(snapshot->families[CPU].readings[0].instance->name, "");
+	assert_true(snapshot->families[CPU].readings[0].values[TOTAL] == 100);
+	assert_int_equal(snapshot->families[DISK].reading_count, 2);
+	assert_string_equal(snapshot->families[DISK].readings[1].instance->name, "sdb");
+	assert_string_equal(snapshot->families[DISK].readings[1].instance->labels[0], "8:16");
+	assert_int_equal(snapshot->families[DISK].readings[1].instance->index, 1);
+	assert_true(snapshot->families[DISK].readings[0].summed && !snapshot->families[DISK].readings[1].summed);
+	assert_true(isnan(snapshot->families[DISK].readings[0].values[TOTAL]));
+	assert_true(snapshot->families[DISK].readings[1].values[TOTAL] == 4);
+	batch_release(&cpu);
+	batch_release(&disk);
+	assert_string_equal(snapshot->families[DISK].readings[0].instance->labels[0], "8:0"); /* not the batch's text */
+	free(snapshot);
+}
+
+static void instances_come_and_go(void **state)
+{
+	struct metric *metric = *state;
+	const struct instance *first;
+	struct snapshot *snapshot;
+	struct batch batch = {0};
+
+	add(begin(&batch, DISK, 1), "sda", "a", 1, 0);
+	add(&batch, "sdb", "b", 2, 0);
+	publish(metric, &batch);
+	first = batch.rows[1].instance;
+	add(begin(&batch, DISK, 2), "sdc", "c", 3, 0);
+	add(&batch, "sda", "a", 4, 0);
+	publish(metric, &batch);
+	snapshot = metric_snapshot(metric);
+	assert_int_equal(snapshot->families[DISK].reading_count, 3);
+	assert_true(snapshot->families[DISK].readings[0].present && snapshot->families[DISK].readings[2].present);
+	assert_false(snapshot->families[DISK].readings[1].present);
+	assert_true(snapshot->families[DISK].readings[1].values[LEVEL] == 2); /* what it was */
+	assert_true(snapshot->families[DISK].readings[1].time == START + CLOCK_SECOND);
+	free(snapshot);
+	assert_true(ask(metric, SDB_RECENT) == 1 && ask(metric, SDB_LAST) == 2);
+	/* It comes back with another device: the same place, other labels, and the old struct stays as it was. */
+	add(begin(&batch, DISK, 3), "sdb", "other", 5, 0);
+	publish(metric, &batch);
+	assert_int_equal(batch.rows[0].instance->index, first->index);
+	assert_string_equal(batch.rows[0].instance->labels[0], "other");
+	assert_string_equal(first->labels[0], "b");
+	assert_true(ask(metric, SDB_LAST) == 5);
+	add(begin(&batch, DISK, 4), "sdb", "b", 6, 0);
+	publish(metric, &batch);
+	assert_ptr_equal(batch.rows[0].instance, first);
+	/* Gone for longer than the window: the window ends at its family's newest sample, not at its own. */
+	add(begin(&batch, DISK, 13.5), "sda", "a", 1, 0);
+	publish(metric, &batch);
+	assert_true(ask(metric, SDB_RECENT) == 1);
+	add(begin(&batch, DISK, 14), "sda", "a", 1, 0);
+	publish(metric, &batch);
+	assert_true(ask(metric, SDB_RECENT) == 0);
+	batch_release(&batch);
+}
+
+static void ten_thousand_instances_are_told_apart(void **state)
+{
+	struct metric *metric = *state;
+	struct batch batch = {0};
+	struct snapshot *snapshot;
+	char name[32];
+
+	for (size_t round = 0; round < 3; round++) {
+		begin(&batch, DISK, (double)round + 1);
+		for (size_t i = 0; i < 10000; i++) {
+			/* The second time in another order: found by name, not by place. */
+			snprintf(name, sizeof(name), "disk-%zu", round == 1 ? 9999 - i : i);
+			add(&batch, name, "", (double)(round == 1 ? 9999 - i : i), 0);
+		}
+		publish(metric, &batch);
+	}
+	snapshot = metric_snapshot(metric);
+	assert_int_equal(snapshot->families[DISK].reading_count, 10000);
+	for (size_t i = 0; i < 10000; i++) {
+		snprintf(name, sizeof(name), "disk-%zu", i);
+		assert_string_equal(snapshot->families[DISK].readings[i].instance->name, name);
+		assert_true(snapshot->families[DISK].readings[i].values[LEVEL] == (double)i);
+	}
+	assert_true(snapshot->aggregates[DISK_MAX] == 9999 && snapshot->aggregates[DISK_COUNT] == 30000);
+	free(snapshot);
+	batch_release(&batch);
+}
+
+static void counters_enter_as_rates(void **state)
+{
+	struct metric *metric = *state;
+
+	say(metric, 0.5, 1, 1000);
+	assert_true(isnan(ask(metric, CPU_RATE))); /* one sample is no rate */
+	say(metric, 1, 1, 1010);
+	assert_true(fabs(ask(metric, CPU_RATE) - 20) < 1e-9); /* by the half second that passed */
+	say(metric, 2, 1, 1050);
+	assert_true(fabs(ask(metric, CPU_RISE) - 50) < 1e-9);
+	assert_true(fabs(ask(metric, CPU_RATE) - 50 / 1.5) < 1e-9);
+	say(metric, 3, 1, 7); /* a reset: nothing is known of this second */
+	assert_true(fabs(ask(metric, CPU_RISE) - 50) < 1e-9);
+	say(metric, 4, 1, 8);
+	assert_true(fabs(ask(metric, CPU_RISE) - 51) < 1e-9);
+	say(metric, 5, 1, NAN);
+	say(metric, 6, 1, 100);
+	assert_true(fabs(ask(metric, CPU_RISE) - 51) < 1e-9);
+	say(metric, 9, 1, 103); /* as long as the heartbeat */
+	assert_true(fabs(ask(metric, CPU_RISE) - 54) < 1e-9);
+	say(metric, 12.001, 1, 200); /* longer */
+	assert_true(fabs(ask(metric, CPU_RISE) - 54) < 1e-9);
+	say(metric, 11, 1, 210); /* the clock was set back: how much time passed is not known */
+	assert_true(fabs(ask(metric, CPU_RISE) - 54) < 1e-9);
+	say(metric, 12, 1, 211);
+	assert_true(fabs(ask(metric, CPU_RISE) - 55) < 1e-9);
+	metric_restart(metric, START + 13 * CLOCK_SECOND);
+	say(metric, 13, 1, 300); /* nothing is carried over a restart */
+	assert_true(isnan(ask(metric, CPU_RISE)));
+}
+
+static void what_is_not_summed_is_not_counted_twice(void **state)
+{
+	struct metric *metric = *state;
+	struct batch batch = {0};
+
+	for (int second = 1; second <= 2; second++) {
+		add(begin(&batch, DISK, second), "sda", "", 10, 100.0 * second);
+		add(&batch, "dm-0", "", 99, 100.0 * second);
+		batch.rows[1].summed = false;
+		add(&batch, "sdb", "", 20, 10.0 * second);
+		publish(metric, &batch);
+	}
+	assert_true(fabs(ask(metric, DISK_RISE) - 110) < 1e-9);
+	assert_true(ask(metric, DISK_MAX) == 20);
+	batch_release(&batch);
+}
+
+/* The promise of /get_stats: min <= avg <= max, and no maximum below what is shown. */
+static void a_maximum_is_never_below_what_is_shown(void **state)
+{
+	struct metric *metric = *state;
+	double second = 0;
+
+	srandom(4);
+	for (int i = 0; i < 5000; i++) {
+		struct snapshot *snapshot;
+		struct batch batch = {0};
+		double level, low, middle, high;
+
+		second += (double)(random() % 4) / 2 - 0.5; /* the clock sometimes goes back */
+		level = random() % 8 ? (double)(random() % 1000) / 7 : (double)NAN;
+		add(begin(&batch, CPU, second), "", NULL, level, 0);
+		batch.on_tick = random() % 10 != 0;
+		publish(metric, &batch);
+		batch_release(&batch);
+		snapshot = metric_snapshot(metric);
+		low = snapshot->aggregates[CPU_MIN];
+		middle = snapshot->aggregates[CPU_AVG];
+		high = snapshot->aggregates[CPU_MAX];
+		assert_true(isnan(middle) || (low <= middle && middle <= high));
+		level = snapshot->families[CPU].readings[0].values[LEVEL];
+		assert_true(isnan(level) || (level <= high && level <= snapshot->aggregates[CPU_RECENT_MAX]));
+		assert_true(isnan(level) || snapshot->aggregates[CPU_P90] <= high);
+		free(snapshot);
+		if (random() % 500 == 0)
+			metric_restart(metric, START + (int64_t)(second * 1e9));
+	}
+}
+
+static void a_restart_begins_service_windows_anew(void **state)
+{
+	struct metric *metric = *state;
+	struct snapshot *snapshot;
+	uint64_t before;
+
+	say(metric, 1, 90, 0);
+	before = metric_generation(metric);
+	metric_restart(metric, START + 2 * CLOCK_SECOND);
+	assert_true(metric_generation(metric) > before);
+	snapshot = metric_snapshot(metric);
+	assert_true(snapshot->time == 0 && snapshot->since == START + 2 * CLOCK_SECOND);
+	assert_false(snapshot->families[CPU].readings[0].present);
+	assert_true(isnan(snapshot->families[CPU].readings[0].values[LEVEL]));
+	assert_true(isnan(snapshot->aggregates[CPU_MAX]) && isnan(snapshot->aggregates[CPU_P90]));
+	assert_true(snapshot->aggregates[CPU_RECENT_MAX] == 90); /* a duration outlives it */
+	free(snapshot);
+	say(metric, 3, 10, 0);
+	assert_true(ask(metric, CPU_MAX) == 10 && ask(metric, CPU_RECENT) == 2);
+}
+
+static void history_is_remembered_once(void **state)
+{
+	struct metric *metric = *state;
+
+	/* CPU_RECENT and CPU_RECENT_MAX share their window, and are each given the same rows. */
+	for (size_t aggregate = CPU_RECENT; aggregate <= CPU_RECENT_MAX; aggregate++) {
+		metric_remember(metric, aggregate, START - 5 * CLOCK_SECOND, 5 * CLOCK_SECOND, 1, 2, 50);
+		metric_remember(metric, aggregate, START - 4 * CLOCK_SECOND, CLOCK_SECOND, NAN, NAN, NAN);
+		metric_remember(metric, aggregate, START - 3 * CLOCK_SECOND, CLOCK_SECOND, NAN, 3, NAN);
+	}
+	metric_remember(metric, CPU_MAX, START, CLOCK_SECOND, 1000, 1000, 1000); /* not over a duration */
+	assert_true(ask(metric, CPU_RECENT) == 6);
+	say(metric, 1, 20, 0);
+	assert_true(ask(metric, CPU_RECENT) == 7 && ask(metric, CPU_RECENT_MAX) == 50);
+	assert_true(ask(metric, CPU_MAX) == 20);
+	say(metric, 5, 20, 0); /* the remembered five seconds have left */
+	assert_true(ask(metric, CPU_RECENT) == 3 && ask(metric, CPU_RECENT_MAX) == 20);
+}
+
+/* --- threads: a reader sees a publication whole or not at all --------------------------------------------------- */
+
+#define READERS 3
+#define ROUNDS 800
+
+struct crowd {
+	struct metric *metric;
+	atomic_bool done;
+	atomic_size_t seen; /* snapshots that were looked at */
+	atomic_size_t torn;
+};
+
+static bool is_whole(const struct snapshot *snapshot)
+{
+	const struct family_snapshot *disks = &snapshot->families[DISK];
+	double level;
+
+	if (snapshot->time == 0)
+		return true;
+	level = snapshot->families[CPU].readings[0].values[LEVEL];
+	for (size_t i = 0; i < disks->reading_count; i++)
+		if (disks->readings[i].present && disks->readings[i].values[LEVEL] != level)
+			return false;
+	return snapshot->aggregates[CPU_MAX] >= level && snapshot->families[CPU].time == disks->time;
+}
+
+static void *look_on(void *argument)
+{
+	struct crowd *crowd = argument;
+	uint64_t generation = 0;
+
+	while (!atomic_load(&crowd->done)) {
+		uint64_t now = metric_generation(crowd->metric);
+		struct snapshot *snapshot = metric_snapshot(crowd->metric);
+
+		if (snapshot->generation < now || now < generation || !is_whole(snapshot))
+			atomic_fetch_add(&crowd->torn, 1);
+		generation = snapshot->generation;
+		atomic_fetch_add(&crowd->seen, 1);
+		free(snapshot);
+	}
+	return NULL;
+}
+
+/* New instances at every round, others vanish, labels change: all that makes memory move. */
+static void disturb(struct metric *metric)
+{
+	struct batch cpu = {0}, disk = {0};
+	struct batch *both[] = {&cpu, &disk};
+	char name[32];
+
+	for (int round = 1; round <= ROUNDS; round++) {
+		add(begin(&cpu, CPU, round), "", NULL, round, round);
+		begin(&disk, DISK, round);
+		for (int i = round / 16; i < round / 8; i++) {
+			snprintf(name, sizeof(name), "disk-%d", i);
+			add(&disk, name, round % 64 ? "a" : "b", round, round);
+		}
+		metric_intern(metric, &cpu);
+		metric_intern(metric, &disk);
+		metric_publish(metric, both, 2);
+		if (round % 300 == 0)
+			metric_restart(metric, START + round);
+	}
+	batch_release(&cpu);
+	batch_release(&disk);
+}
+
+static void readers_see_all_or_nothing(void **state)
+{
+	struct crowd crowd = {.metric = *state};
+	pthread_t readers[READERS];
+
+	for (size_t i = 0; i < READERS; i++)
+		assert_int_equal(pthread_create(&readers[i], NULL, look_on, &crowd), 0);
+	while (atomic_load(&crowd.seen) == 0)
+		sched_yield();
+	disturb(crowd.metric);
+	atomic_store(&crowd.done, true);
+	for (size_t i = 0; i < READERS; i++)
+		pthread_join(readers[i], NULL);
+	assert_int_equal(atomic_load(&crowd.torn), 0);
+}
+
+int main(void)
+{
+#define EACH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		EACH(nothing_is_known_before_the_first_sample),
+		EACH(a_sample_is_seen_whole),
+		EACH(instances_come_and_go),
+		EACH(ten_thousand_instances_are_told_apart),
+		EACH(counters_enter_as_rates),
+		EACH(what_is_not_summed_is_not_counted_twice),
+		EACH(a_maximum_is_never_below_what_is_shown),
+		EACH(a_restart_begins_service_windows_anew),
+		EACH(history_is_remembered_once),
+		EACH(readers_see_all_or_nothing),
+	};
+
+	return cmocka_run_group_tests_name("metric", tests, NULL, NULL);
+}
