@@ -69,6 +69,8 @@ static const char usage[] =
 	"\n"
 	"Exit status: 0 ended as asked, 1 something could not be done, 2 the configuration is wrong.\n";
 
+static int misuse(const char *format, const char *word) __attribute__((format(printf, 1, 0)));
+
 static int misuse(const char *format, const char *word)
 {
 	fprintf(stderr, format, word);
@@ -389,7 +391,7 @@ static void bring_down(struct agent *agent)
 
 int main(int argc, char **argv)
 {
-	static const struct worker_kind *kinds[KIND_COUNT] = {
+	static const struct worker_kind *const kinds[KIND_COUNT] = {
 		[KIND_CONFIG] = &config_worker_kind,
 		[KIND_COLLECT] = &collect_worker_kind,
 	};

@@ -222,11 +222,24 @@ static int check_unique(const struct loader *loader, const struct entry *entry, 
 	return 0;
 }
 
+static void tell_missing(const struct loader *loader, struct entry *entry)
+{
+	char **names = loader_names(loader);
+	const char *nearest = text_nearest(entry->name, (const char *const *)names);
+
+	if (nearest)
+		error_set(&entry->error, "there is no such plugin (did you mean \"%s\"?)", nearest);
+	else
+		error_set(&entry->error, "there is no %s.so in %s%s%s", entry->name, loader->directories[0],
+		          loader->directories[1] ? " or " : "", loader->directories[1] ? loader->directories[1] : "");
+	free(names);
+}
+
 static void load_entry(const struct loader *loader, struct entry *entry)
 {
 	entry->path = is_name(entry->name, false) ? locate(loader, entry->name) : NULL;
 	if (!entry->path) {
-		error_set(&entry->error, "there is no %s.so in %s", entry->name, loader->directories[0]);
+		tell_missing(loader, entry);
 		return;
 	}
 	entry->table = loader_load(entry->path, entry->name, &entry->library, &entry->error);

@@ -1,5 +1,6 @@
 /* http/http.h: the agent's face to the network.
  *
+ *     listen.c  the socket, bound early, so that a port in use is told before anything starts
  *     server.c  libmicrohttpd, one thread; the only file that calls it
  *     routes.c  the table of routes and their handlers
  *     access.c  who may change the agent's state: Host, Origin, Sec-Fetch-Site, Referer   (pure)

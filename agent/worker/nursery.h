@@ -38,7 +38,7 @@ struct worker {
 };
 
 /* `kinds` must be constant for the life of the program. */
-struct nursery *nursery_start(const struct worker_kind *kinds, size_t count, struct error *error);
+struct nursery *nursery_start(const struct worker_kind *const *kinds, size_t count, struct error *error);
 void nursery_stop(struct nursery *nursery); /* ends all workers at once, never waits for one */
 
 /* Starts a worker; returns when its process exists. Release the worker with worker_release(). */
@@ -47,11 +47,12 @@ int nursery_spawn(struct nursery *nursery, size_t kind, struct worker *worker, s
 /* Ends a worker by SIGKILL. That it has ended is told by nursery_exited(). Harmless for one that has. */
 void nursery_kill(struct nursery *nursery, pid_t pid);
 
-/* Readable when a worker has exited. */
+/* Readable when a worker has exited. One that exits while another is spawned is only told by nursery_exited(): ask it
+ * after each nursery_spawn(), too. */
 int nursery_fd(const struct nursery *nursery);
 
-/* The next worker that has exited, with its status as of wait(2). False: no more for now, or, with *pid = 0, ever:
- * the nursery itself has died. Does not wait. */
+/* The next worker that has exited, with its status as of wait(2). False: no more for now (*pid is -1), or ever, as the
+ * nursery itself has died (*pid is 0). Does not wait. */
 bool nursery_exited(struct nursery *nursery, pid_t *pid, int *status);
 
 /* Closes the agent's end of the socket and unmaps the page. The worker then sees the end of its input. */

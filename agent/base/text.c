@@ -1,0 +1,183 @@
+#include "base/text.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+struct unit {
+	const char *name;
+	double factor;
+};
+
+/* The first of each factor is how it is written; "" is what a plain number means. */
+static const struct unit durations[] = {
+	{"y", 365.0 * 86400}, {"d", 86400}, {"h", 3600}, {"m", 60}, {"s", 1}, {"ms", 1e-3}, {"", 1},
+};
+static const struct unit sizes[] = {
+	{"TB", 1e12},         {"GB", 1e9},          {"MB", 1e6},          {"kB", 1e3}, {"KB", 1e3}, {"B", 1}, {"", 1},
+	{"TiB", 1099511627776.0}, {"GiB", 1073741824}, {"MiB", 1048576}, {"KiB", 1024},
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static bool parse_amount(const char *text, const struct unit *units, size_t count, double *value)
+{
+	char *rest;
+	double number;
+
+	/* strtod(3) would also take signs, spaces, "inf", "nan" and hexadecimal numbers. */
+	if (text[0] != '.' && (text[0] < '0' || text[0] > '9'))
+		return false;
+	if (text[strspn(text, "0123456789")] == 'x' || text[strspn(text, "0123456789")] == 'X')
+		return false;
+	number = strtod(text, &rest);
+	if (rest == text || !isfinite(number))
+		return false;
+	while (*rest == ' ')
+		rest++;
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(rest, units[i].name) != 0)
+			continue;
+		*value = number * units[i].factor;
+		return true;
+	}
+	return false;
+}
+
+bool text_duration(const char *text, double *seconds)
+{
+	return parse_amount(text, durations, COUNT(durations), seconds);
+}
+
+bool text_size(const char *text, double *bytes)
+{
+	return parse_amount(text, sizes, COUNT(sizes), bytes);
+}
+
+char *text_from_duration(double seconds, char text[TEXT_AMOUNT_SIZE])
+{
+	for (size_t i = 0; i < COUNT(durations) - 1; i++) {
+		double amount = seconds / durations[i].factor;
+
+		/* 0.1 s is 100 ms, although neither is a binary fraction. */
+		if (amount >= 1 && fabs(amount - round(amount)) < 1e-9 * amount) {
+			snprintf(text, TEXT_AMOUNT_SIZE, "%.0f%s", round(amount), durations[i].name);
+			return text;
+		}
+	}
+	snprintf(text, TEXT_AMOUNT_SIZE, "%.9gs", seconds);
+	return text;
+}
+
+char *text_from_size(double bytes, char text[TEXT_AMOUNT_SIZE])
+{
+	for (size_t i = 0; i < 4; i++) {
+		if (bytes < sizes[i].factor)
+			continue;
+		snprintf(text, TEXT_AMOUNT_SIZE, "%.1f %s", bytes / sizes[i].factor, sizes[i].name);
+		return text;
+	}
+	snprintf(text, TEXT_AMOUNT_SIZE, "%.0f B", bytes);
+	return text;
+}
+
+/* --- names of files ----------------------------------------------------------------------------------------- */
+
+static bool is_plain(const char *text, size_t at)
+{
+	char c = text[at];
+
+	/* A dot in the first place would make a hidden file, or be the folder itself. */
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+	       (c == '.' && at > 0);
+}
+
+char *text_percent_encode(const char *text)
+{
+	char *encoded = memory_array(3 * strlen(text) + 1, 1), *end = encoded;
+
+	for (size_t i = 0; text[i]; i++) {
+		if (is_plain(text, i))
+			*end++ = text[i];
+		else
+			end += sprintf(end, "%%%02X", (unsigned char)text[i]);
+	}
+	return encoded;
+}
+
+static int hex_digit(char c)
+{
+	static const char digits[] = "0123456789ABCDEF0123456789abcdef";
+	const char *found = c ? strchr(digits, c) : NULL;
+
+	return found ? (int)((found - digits) % 16) : -1;
+}
+
+char *text_percent_decode(const char *text)
+{
+	char *decoded = memory_array(strlen(text) + 1, 1), *end = decoded;
+
+	for (size_t i = 0; text[i]; i++) {
+		int high = text[i] == '%' ? hex_digit(text[i + 1]) : -1;
+		int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+
+		if (low >= 0) {
+			*end++ = (char)(16 * high + low);
+			i += 2;
+		} else {
+			*end++ = text[i];
+		}
+	}
+	return decoded;
+}
+
+/* --- did you mean ------------------------------------------------------------------------------------------- */
+
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* The number of letters to insert, delete, change or swap with their neighbour (optimal string alignment). */
+static size_t distance(const char *a, const char *b)
+{
+	size_t rows = strlen(a) + 1, columns = strlen(b) + 1, result;
+	size_t *d = memory_array(rows * columns, sizeof(*d));
+
+	for (size_t i = 0; i < rows; i++)
+		d[i * columns] = i;
+	for (size_t k = 0; k < columns; k++)
+		d[k] = k;
+	for (size_t i = 1; i < rows; i++) {
+		for (size_t k = 1; k < columns; k++) {
+			size_t *here = &d[i * columns + k];
+
+			*here = least(least(here[-1], *(here - columns)) + 1, *(here - columns - 1) + (a[i - 1] != b[k - 1]));
+			if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1])
+				*here = least(*here, *(here - 2 * columns - 2) + 1);
+		}
+	}
+	result = d[rows * columns - 1];
+	free(d);
+	return result;
+}
+
+const char *text_nearest(const char *word, const char *const *candidates)
+{
+	const char *nearest = NULL;
+	size_t best = SIZE_MAX;
+
+	for (size_t i = 0; candidates[i]; i++) {
+		size_t wrong = distance(word, candidates[i]), length = strlen(word), other = strlen(candidates[i]);
+
+		if (wrong < best && 3 * wrong <= (length > other ? length : other)) {
+			best = wrong;
+			nearest = candidates[i];
+		}
+	}
+	return nearest;
+}
