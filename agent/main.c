@@ -69,12 +69,9 @@ static const char usage[] =
 	"\n"
 	"Exit status: 0 ended as asked, 1 something could not be done, 2 the configuration is wrong.\n";
 
-static int misuse(const char *format, const char *word) __attribute__((format(printf, 1, 0)));
-
-static int misuse(const char *format, const char *word)
+static int misuse(const char *before, const char *word, const char *after)
 {
-	fprintf(stderr, format, word);
-	fputs("\ntry: pindrop --help\n", stderr);
+	fprintf(stderr, "pindrop: %s\"%s\"%s\ntry: pindrop --help\n", before, word, after);
 	return EXIT_CONFIGURATION;
 }
 
@@ -121,11 +118,11 @@ static int parse_arguments(int argc, char **argv, struct command *command)
 	if (command->verb && strcmp(command->verb, "describe") == 0 && optind < argc)
 		command->name = argv[optind++];
 	if (command->verb && strcmp(command->verb, "check") != 0 && strcmp(command->verb, "describe") != 0)
-		return misuse("pindrop: there is no command \"%s\"; there are: check, describe", command->verb);
+		return misuse("there is no command ", command->verb, "; there are: check, describe");
 	if (optind < argc)
-		return misuse("pindrop: \"%s\" is one word too many", argv[optind]);
+		return misuse("", argv[optind], " is one word too many");
 	if (command->json && (!command->verb || strcmp(command->verb, "check") != 0))
-		return misuse("pindrop: %s belongs to the command check", "--json");
+		return misuse("the option ", "--json", " belongs to the command check");
 	if (!command->file)
 		command->file = find_file();
 	return -1;

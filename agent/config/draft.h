@@ -1,0 +1,73 @@
+/* config/draft.h: what the files that check a configuration show each other: a plan while it is made.
+ *
+ *     values.c     JSON values -> option values, by a table of options; and back
+ *     aggregate.c  one aggregate "name" { … }
+ *     plan.c       everything else, and the order of things
+ *
+ * Main thread. */
+#ifndef CONFIG_DRAFT_H
+#define CONFIG_DRAFT_H
+
+#include <jansson.h>
+#include <pindrop/plugin.h>
+#include <stddef.h>
+
+#include "config/plan.h"
+
+/* A plugin's options, with those that every plugin has in front (plugin_options). */
+struct plugin_values {
+	struct pindrop_option *rows;
+	size_t count;
+	union pindrop_value *values;
+};
+
+/* What a plan owns, and the values that it was made of, for plan_to_json(). */
+struct plan_memory {
+	void **blocks;
+	size_t block_count;
+	union pindrop_value *agent, *purge;
+	struct plugin_values *plugins;      /* as many as the plan has */
+	union pindrop_value **aggregates;   /* as many as the plan has */
+	int *aggregate_lines;
+};
+
+struct mistake {
+	int line;
+	char *text;
+};
+
+struct draft {
+	struct plan *plan;
+	struct plan_memory *memory;
+	const char *file;
+	int line;          /* of the declaration that is being checked; 0: a default */
+	char subject[128]; /* its name: `plugin "disk"` */
+	struct mistake *mistakes;
+	size_t mistake_count;
+	/* Growing; become the plan's. */
+	struct plan_plugin *plugins;
+	struct plan_family *families;
+	struct plan_aggregate *aggregates;
+	size_t refused; /* plugins that were left out */
+};
+
+/* Hands a block to the plan. Returns it. */
+void *draft_keep(struct draft *draft, void *block);
+
+/* One more mistake, in the declaration that is being checked. Returns false. */
+bool draft_mistake(struct draft *draft, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Fills values with the presets of a table. */
+void values_preset(struct draft *draft, const struct pindrop_option *options, size_t count, union pindrop_value *values);
+
+/* Reads the keys of an object; those that it does not have keep their value. False: mistakes were told. */
+bool values_read(struct draft *draft, const json_t *object, const struct pindrop_option *options, size_t count,
+                 union pindrop_value *values);
+
+/* The object that values_read() reads back. New reference. */
+json_t *values_to_json(const struct pindrop_option *options, size_t count, const union pindrop_value *values);
+
+/* Appends one aggregate to the draft. `values` is kept. */
+void aggregate_check(struct draft *draft, const char *name, union pindrop_value *values);
+
+#endif

@@ -1,0 +1,39 @@
+/* config/options.h: every key of pindrop.lua that no plugin declares, each in one row.
+ *
+ * The checks, the defaults, `pindrop describe` and `pindrop check --json` come from these tables, as they come from a
+ * plugin's own table for its options. Constant; any thread. */
+#ifndef CONFIG_OPTIONS_H
+#define CONFIG_OPTIONS_H
+
+#include <pindrop/plugin.h>
+
+enum { AGENT_LISTEN, AGENT_DATA_DIR, AGENT_INTERVAL, AGENT_FLUSH, AGENT_AUTOSTART, AGENT_ROOT, AGENT_OPTIONS };
+enum { TIER_STEP, TIER_KEEP, TIER_OPTIONS };
+enum { PURGE_AFTER, PURGE_MAX_SIZE, PURGE_OPTIONS };
+enum { PLUGIN_INTERVAL, PLUGIN_OPTIONS }; /* before the plugin's own */
+enum { AGGREGATE_OF, AGGREGATE_INSTANCE, AGGREGATE_FN, AGGREGATE_OVER, AGGREGATE_FORMAT, AGGREGATE_OPTIONS };
+
+extern const struct pindrop_option agent_options[AGENT_OPTIONS];
+extern const struct pindrop_option tier_options[TIER_OPTIONS];
+extern const struct pindrop_option purge_options[PURGE_OPTIONS];
+extern const struct pindrop_option plugin_options[PLUGIN_OPTIONS];
+extern const struct pindrop_option aggregate_options[AGGREGATE_OPTIONS];
+
+/* All of them, for who describes them. */
+struct option_group {
+	const char *name; /* "agent" */
+	const char *help;
+	const struct pindrop_option *options;
+	size_t count;
+};
+extern const struct option_group option_groups[];
+extern const size_t option_group_count;
+
+/* What is declared where the file declares none of its kind. The lists end with NULL. */
+struct default_aggregate {
+	const char *name, *of, *fn, *over, *format;
+};
+extern const char *const default_plugins[];
+extern const struct default_aggregate default_aggregates[];
+
+#endif
