@@ -1,0 +1,115 @@
+#include "config/config.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "worker/message.h"
+
+/* How long a worker that has closed its socket may take to be reaped. */
+#define EXIT_MAX CLOCK_SECOND
+
+static void add_mistake(struct plan_mistakes *mistakes, char *text)
+{
+	mistakes->texts = memory_resize(mistakes->texts, mistakes->count + 1, sizeof(char *));
+	mistakes->texts[mistakes->count++] = text;
+}
+
+/* "pindrop.lua:12", or "pindrop.lua" where the worker has not told a line. A new text. */
+static char *place_of(const char *file, const struct worker *worker)
+{
+	char line[16];
+
+	memcpy(line, worker->page->place, sizeof(line));
+	line[sizeof(line) - 1] = '\0';
+	return line[0] ? memory_format("%s:%s", file, line) : memory_text(file);
+}
+
+static int await_exit(struct nursery *nursery, pid_t worker)
+{
+	int64_t deadline = clock_monotonic() + EXIT_MAX, left;
+	pid_t pid;
+	int status;
+
+	while ((left = deadline - clock_monotonic()) > 0) {
+		struct pollfd ends = {.fd = nursery_fd(nursery), .events = POLLIN};
+
+		while (nursery_exited(nursery, &pid, &status))
+			if (pid == worker)
+				return status;
+		if (pid == 0)
+			break;
+		poll(&ends, 1, (int)(left / CLOCK_MILLISECOND) + 1);
+	}
+	return 0;
+}
+
+static char *describe_end(const char *file, struct nursery *nursery, const struct worker *worker)
+{
+	char *place = place_of(file, worker), *text;
+	int status = await_exit(nursery, worker->pid);
+
+	if (WIFSIGNALED(status))
+		text = memory_format("%s: the process that ran it was ended by signal %d (%s)", place, WTERMSIG(status),
+		                     strsignal(WTERMSIG(status)));
+	else
+		text = memory_format("%s: the process that ran it ended, status %d", place, WEXITSTATUS(status));
+	free(place);
+	return text;
+}
+
+/* Asks the worker. The answer, or NULL with a mistake told. */
+static json_t *ask(const char *file, struct nursery *nursery, const struct worker *worker, struct plan_mistakes *mistakes)
+{
+	struct message message = {0};
+	const char *text = NULL;
+	json_t *answer = NULL;
+	char *place;
+	int got;
+
+	message_put_text(&message, file);
+	got = message_send(worker->socket, &message, CONFIG_RUN_MAX) < 0 ? 0
+	                                                                 : message_receive(worker->socket, &message, CONFIG_RUN_MAX);
+	if (got == 1 && message_get_text(&message, &text) && text)
+		answer = json_loads(text, 0, NULL);
+	if (answer && !json_is_object(answer)) {
+		json_decref(answer);
+		answer = NULL;
+	}
+	if (!answer && got < 0 && errno == ETIMEDOUT) {
+		place = place_of(file, worker);
+		add_mistake(mistakes, memory_format("%s: still running after %d s, so it was ended here", place,
+		                                    (int)(CONFIG_RUN_MAX / CLOCK_SECOND)));
+		free(place);
+	} else if (!answer) {
+		add_mistake(mistakes, describe_end(file, nursery, worker));
+	}
+	message_release(&message);
+	return answer;
+}
+
+struct plan *config_read(const char *file, struct nursery *nursery, size_t worker_kind, plan_find *find,
+                         void *context, struct plan_mistakes *mistakes)
+{
+	struct worker worker = {0};
+	struct error error = {""};
+	struct plan *plan = NULL;
+	json_t *answer;
+
+	if (nursery_spawn(nursery, worker_kind, &worker, &error) < 0) {
+		add_mistake(mistakes, memory_format("%s: %s", file, error.text));
+		return NULL;
+	}
+	answer = ask(file, nursery, &worker, mistakes);
+	nursery_kill(nursery, worker.pid);
+	worker_release(&worker);
+	if (answer)
+		plan = plan_check(answer, file, find, context, mistakes);
+	json_decref(answer);
+	return plan;
+}
