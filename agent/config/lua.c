@@ -3,6 +3,7 @@
  * The file calls agent { … }, retention { … }, purge { … }, plugin "name" { … }, aggregate "name" { … } and collector
  * "name" { … }. Each call becomes one declaration with the line that it stands on. Nothing is checked here: what a
  * value is, is told as JSON, and what JSON cannot say as {"$type": "function"}. */
+#include <errno.h>
 #include <jansson.h>
 #include <lauxlib.h>
 #include <lua.h>
@@ -276,7 +277,7 @@ static int run_file(lua_State *lua)
 	int failed;
 
 	if (!text)
-		return luaL_fileresult(lua, 0, NULL), lua_error(lua);
+		return luaL_error(lua, "%s", strerror(errno));
 	luaL_openlibs(lua);
 	extend_path(lua, run->file);
 	offer_all(lua);

@@ -1,0 +1,135 @@
+#include "store/layout.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "store/store.h"
+
+/* DERIVE wants whole numbers; what carries fractions is DDERIVE (rrdcreate(1)). */
+static const char *type_of(const struct pindrop_field *field)
+{
+	if (field->kind == PINDROP_GAUGE)
+		return "GAUGE";
+	return field->decimals > 0 || strcmp(field->unit, "seconds") == 0 ? "DDERIVE" : "DERIVE";
+}
+
+static void define(struct layout *layout, char *definition)
+{
+	layout->definitions = memory_resize(layout->definitions, layout->definition_count + 1, sizeof(char *));
+	layout->definitions[layout->definition_count++] = definition;
+}
+
+/* A counter never goes down: with a minimum of 0 a reset is unknown, not a spike. */
+static void define_sources(struct layout *layout)
+{
+	for (size_t i = 0; i < layout->family->field_count; i++) {
+		const struct pindrop_field *field = &layout->family->fields[i];
+
+		define(layout, memory_format("DS:%s:%s:%lld:%s:U", field->name, type_of(field), (long long)layout->heartbeat,
+		                             field->kind == PINDROP_COUNTER ? "0" : "U"));
+	}
+}
+
+/* The tier's rows for this family. The finest tier has one sample a row: its average is its minimum and maximum. */
+static int64_t define_tier(struct layout *layout, int64_t step, int64_t keep)
+{
+	static const char *const functions[] = {"AVERAGE", "MIN", "MAX"};
+	int64_t rows = (keep + step - 1) / step;
+	size_t count = step == layout->step ? 1 : 3;
+
+	for (size_t i = 0; i < count; i++)
+		define(layout, memory_format("RRA:%s:0.5:%lld:%lld", functions[i], (long long)(step / layout->step),
+		                             (long long)rows));
+	return (int64_t)count * rows;
+}
+
+/* The sizes of rrd_format.h, version 0003, on 64 bits: stat_head 128, ds_def 120, rra_def 120, live_head 16,
+ * pdp_prep 112, cdp_prep 80, rra_ptr 8, a value 8. */
+static int64_t size_of(int64_t sources, int64_t archives, int64_t rows)
+{
+	return 128 + 16 + sources * (120 + 112) + archives * (120 + 8) + sources * archives * 80 + sources * rows * 8;
+}
+
+void layout_begin(struct layout *layout, const struct plan *plan, size_t family)
+{
+	int64_t interval = plan->families[family].plugin->interval, rows = 0;
+
+	*layout = (struct layout){.family = plan->families[family].table};
+	layout->step = plan_base_step(interval);
+	layout->heartbeat = (2 * interval + 2 * CLOCK_SECOND - 1) / CLOCK_SECOND;
+	define_sources(layout);
+	for (size_t i = 0; i < plan->tier_count; i++) {
+		int64_t step = plan_tier_step(&plan->tiers[i], interval), keep = plan->tiers[i].keep;
+
+		/* Tiers that are finer than the interval fall together: one of them, the longest. */
+		while (i + 1 < plan->tier_count && plan_tier_step(&plan->tiers[i + 1], interval) == step) {
+			i++;
+			keep = plan->tiers[i].keep > keep ? plan->tiers[i].keep : keep;
+		}
+		rows += define_tier(layout, step, keep);
+	}
+	layout->file_size = size_of((int64_t)layout->family->field_count,
+	                            (int64_t)(layout->definition_count - layout->family->field_count), rows);
+}
+
+void layout_release(struct layout *layout)
+{
+	for (size_t i = 0; i < layout->definition_count; i++)
+		free(layout->definitions[i]);
+	free(layout->definitions);
+	*layout = (struct layout){0};
+}
+
+static int write_value(const struct pindrop_field *field, double value, char *text)
+{
+	if (isnan(value))
+		return sprintf(text, ":U");
+	/* Whole numbers, which most are, in the shortest way; above 2^53 a double has no fractions anyway. */
+	if (fabs(value) < 9e15 && value == (double)(int64_t)value)
+		return sprintf(text, ":%lld", (long long)value);
+	if (field->kind == PINDROP_COUNTER && strcmp(type_of(field), "DERIVE") == 0)
+		return snprintf(text, 26, ":%.0f", value);
+	return sprintf(text, ":%.17g", value);
+}
+
+size_t layout_line(const struct layout *layout, int64_t tick, const double *values, char *line)
+{
+	long long seconds = tick / CLOCK_SECOND, rest = tick % CLOCK_SECOND / 1000;
+	char *end = line + sprintf(line, "%lld", seconds);
+
+	if (rest)
+		end += sprintf(end, ".%06lld", rest);
+	for (size_t i = 0; i < layout->family->field_count; i++)
+		end += write_value(&layout->family->fields[i], values ? values[i] : NAN, end);
+	return (size_t)(end - line);
+}
+
+/* --- of store.h --------------------------------------------------------------------------------------------- */
+
+char *store_path(const struct plan *plan, size_t family, const char *instance)
+{
+	char *name = memory_text(plan->families[family].table->name), *file = text_percent_encode(instance), *path;
+
+	for (char *dot = name; (dot = strchr(dot, '.'));)
+		*dot = '/';
+	path = memory_format("%s/%s%s%s.rrd", plan->data_dir, name, *file ? "/" : "", file);
+	free(name);
+	free(file);
+	return path;
+}
+
+int64_t store_file_size(const struct plan *plan, size_t family)
+{
+	struct layout layout;
+	int64_t size;
+
+	layout_begin(&layout, plan, family);
+	size = layout.file_size;
+	layout_release(&layout);
+	return size;
+}
