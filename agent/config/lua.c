@@ -46,8 +46,9 @@ static struct run *run_of(lua_State *lua)
 	return run;
 }
 
-/* The chunk of the main file is called "=pindrop.lua" within Lua: a name that Lua does not cut. */
-#define CHUNK "=pindrop.lua"
+/* What the main file is called within Lua, in chunk names ("=…") and messages: a name that Lua does not cut. */
+#define NAME "pindrop.lua"
+#define CHUNK "=" NAME
 
 /* The innermost line of the main file that is running, or 0. */
 static int line_of(lua_State *lua)
@@ -220,8 +221,8 @@ static int tell_error(lua_State *lua)
 	const char *text = luaL_tolstring(lua, 1, NULL);
 	int line = line_of(lua);
 
-	if (strncmp(text, CHUNK + 1, strlen(CHUNK) - 1) == 0 && text[strlen(CHUNK) - 1] == ':')
-		lua_pushfstring(lua, "%s%s", run_of(lua)->file, text + strlen(CHUNK) - 1);
+	if (strncmp(text, NAME ":", strlen(NAME ":")) == 0)
+		lua_pushfstring(lua, "%s%s", run_of(lua)->file, text + strlen(NAME));
 	else if (line)
 		lua_pushfstring(lua, "%s:%d: %s", run_of(lua)->file, line, text);
 	else

@@ -181,7 +181,7 @@ int file_update(const char *path, size_t count, const char **lines, struct error
 	int failed;
 
 	pthread_mutex_lock(&librrd);
-	failed = rrd_updatex_r(path, NULL, 0, (int)count, lines, NULL) < 0 ? tell(error, path) : 0;
+	failed = rrd_updatex_r(path, NULL, 0, (int)count, lines) < 0 ? tell(error, path) : 0;
 	pthread_mutex_unlock(&librrd);
 	return failed;
 }

@@ -38,6 +38,7 @@ struct series {
 	struct backlog coming;  /* lock */
 	struct backlog leaving; /* writing */
 	bool ready;             /* writing: the file is there and fits */
+	bool counted;           /* writing: in the figures */
 	int64_t last;           /* writing: the time of its last update, ns */
 };
 
@@ -168,8 +169,9 @@ static int prepare(struct store *store, struct series *series, const struct layo
 	series->last = last * CLOCK_SECOND;
 	series->ready = true;
 	pthread_mutex_lock(&store->lock);
-	store->status.files++;
+	store->status.files += !series->counted;
 	pthread_mutex_unlock(&store->lock);
+	series->counted = true;
 	return 0;
 }
 

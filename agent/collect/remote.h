@@ -1,0 +1,75 @@
+/* collect/remote.h: a plugin's families that may block, asked of a worker process. Sampler thread.
+ *
+ *     remote_ask()      -> setup, request   ->  worker: dlopen, open(), sample()
+ *     remote_readable() <- a batch, or words <-
+ *
+ * A worker samples one family at a time. What it enters (pindrop_row_enter) stands in the page that both share, so
+ * that when it does not answer in time, or crashes, the agent knows what it hangs on. That instance is skipped, a
+ * fresh worker takes the rest at once, and the old one is killed, or, where not even that ends it, left behind. The
+ * instance is tried again some time after the process that hung on it has ended.
+ *
+ * Without such a name the whole family has failed, and is tried again after a time that doubles. */
+#ifndef COLLECT_REMOTE_H
+#define COLLECT_REMOTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "config/plan.h"
+#include "metric/batch.h"
+#include "worker/nursery.h"
+
+/* A worker that has not answered after one interval of its plugin, but in these bounds, hangs. */
+#define REMOTE_DEADLINE_MIN CLOCK_SECOND
+#define REMOTE_DEADLINE_MAX (10 * CLOCK_SECOND)
+
+/* Processes of one plugin that hang and cannot be killed: beyond that many its families are not sampled any more. */
+#define REMOTE_LEFT_MAX 32
+
+/* What is told of a family's sample: its batch, or NULL and why there is none. */
+typedef void remote_told(void *context, size_t family, struct batch *batch, const struct error *error);
+
+/* What hangs. */
+struct remote_stuck {
+	size_t family;
+	char *instance;
+	int64_t since;    /* monotonic, ns */
+	pid_t pid;        /* of the process that hangs on it; 0: it has ended */
+	int64_t retry_at; /* monotonic, ns; when pid is 0 */
+	int64_t pause;    /* until the next try, ns */
+	bool trying;      /* it is entered again */
+};
+
+struct remote;
+
+/* `epoll` is told of the worker's socket, with the remote itself as its data pointer. */
+struct remote *remote_new(const struct plan *plan, const struct plan_plugin *plugin, struct nursery *nursery,
+                          size_t worker_kind, int epoll, remote_told *told, void *context);
+void remote_free(struct remote *remote);
+
+/* Asks for a sample of a family (of the plan). False: the last one has not been answered. */
+bool remote_ask(struct remote *remote, size_t family, int64_t tick, bool on_tick);
+
+/* Ends the worker; what was asked is forgotten. */
+void remote_stop(struct remote *remote);
+
+/* The worker's socket is readable, or closed. */
+void remote_readable(struct remote *remote);
+
+/* A process has ended, perhaps one of ours. */
+void remote_exited(struct remote *remote, pid_t pid, int status);
+
+/* When remote_expire() is to be called: monotonic, ns; INT64_MAX: never. */
+int64_t remote_deadline(const struct remote *remote);
+void remote_expire(struct remote *remote);
+
+/* What hangs now. `*version` goes up with every change. */
+const struct remote_stuck *remote_stuck(const struct remote *remote, size_t *count, uint64_t *version);
+
+/* The worker's side: what the worker kind runs. */
+int remote_serve(int socket, struct worker_page *page);
+
+#endif
