@@ -52,7 +52,8 @@ struct io {
 	size_t count;
 };
 
-static bool exists(const struct pindrop_host *host, const char *format, const char *name)
+/* Whether there is such a file below the root. */
+static bool exists(const struct pindrop_host *host, const char *folder, const char *name)
 {
 	char path[512], file[64];
 
@@ -60,7 +61,7 @@ static bool exists(const struct pindrop_host *host, const char *format, const ch
 	/* "cciss/c0d0" is called "cciss!c0d0" in /sys. */
 	for (char *slash = file; (slash = strchr(slash, '/'));)
 		*slash = '!';
-	snprintf(path, sizeof(path), format, pindrop_root(host), file);
+	snprintf(path, sizeof(path), "%s/%s/%s", pindrop_root(host), folder, file);
 	return access(path, F_OK) == 0;
 }
 
@@ -121,8 +122,7 @@ static struct device *get_device(struct pindrop_host *host, struct io *io, const
 	device = &io->devices[io->count++];
 	*device = (struct device){0};
 	snprintf(device->name, sizeof(device->name), "%s", name);
-	device->whole = exists(host, "%s/sys/block/%.0s", name) ? exists(host, "%s/sys/block/%s", name)
-	                                                        : !looks_like_partition(name);
+	device->whole = exists(host, "sys", "block") ? exists(host, "sys/block", name) : !looks_like_partition(name);
 	device->summed = !is_stacked(name) && !is_hidden(host, name);
 	return device;
 }
@@ -389,7 +389,7 @@ static int read_mounts(struct pindrop_host *host, struct space *space)
 		return 0;
 	/* Below another root, the first process sees what the machine has mounted; we are elsewhere. */
 	if (!space->mountinfo_path)
-		space->mountinfo_path = *pindrop_root(host) && exists(host, "%s/proc/1/%s", "mountinfo") ? "proc/1/mountinfo"
+		space->mountinfo_path = *pindrop_root(host) && exists(host, "proc/1", "mountinfo") ? "proc/1/mountinfo"
 		                                                                                        : "proc/self/mountinfo";
 	mountinfo = pindrop_file_read(host, &space->mountinfo, space->mountinfo_path);
 	if (!mountinfo)

@@ -255,11 +255,12 @@ static struct series *next_series(struct store *store, size_t family, size_t *in
 	return series;
 }
 
-static void tell(struct store *store, int64_t began, uint64_t errors, const struct error *error)
+static void tell(struct store *store, int64_t began, uint64_t written_before, uint64_t errors, const struct error *error)
 {
 	struct store_status *status = &store->status;
 
 	pthread_mutex_lock(&store->lock);
+	status->last_written = status->written - written_before;
 	status->flushes++;
 	status->last_flush = clock_wall();
 	status->flush_duration = clock_monotonic() - began;
@@ -276,9 +277,10 @@ void store_flush(struct store *store)
 {
 	int64_t began = clock_monotonic();
 	struct error error = {""}, first = {""};
-	uint64_t errors = 0;
+	uint64_t errors = 0, written_before;
 
 	pthread_mutex_lock(&store->writing);
+	written_before = store->status.written; /* changes only with `writing` held */
 	for (size_t family = 0; family < store->plan->family_count; family++) {
 		struct series *series;
 
@@ -288,7 +290,7 @@ void store_flush(struct store *store)
 		}
 	}
 	pthread_mutex_unlock(&store->writing);
-	tell(store, began, errors, &first);
+	tell(store, began, written_before, errors, &first);
 }
 
 /* --- the thread --------------------------------------------------------------------------------------------- */

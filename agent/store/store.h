@@ -62,6 +62,7 @@ struct store_status {
 	uint64_t written;       /* samples written since the start */
 	uint64_t dropped;       /* samples lost because the buffer was full or librrd refused them */
 	uint64_t flushes;
+	uint64_t last_written;  /* samples written by the last flush */
 	int64_t last_flush;     /* wall clock, ns; 0: none yet */
 	int64_t flush_duration; /* of the last one, ns */
 	uint64_t errors;

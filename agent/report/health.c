@@ -1,0 +1,168 @@
+/* report/health.c: /health, and the answer of /start and /stop.
+ *
+ *     failing    nothing is sampled, or nothing is stored
+ *     degraded   something is missing; `reasons` says what
+ *     ok         otherwise, also while sampling is stopped */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "report/report.h"
+#include "report/tree.h"
+
+/* A family without a sample for so many of its intervals, and a while, is missing. */
+#define LATE_INTERVALS 3
+#define LATE_GRACE (15 * CLOCK_SECOND)
+
+struct verdict {
+	json_t *reasons;
+	size_t missing; /* families */
+	bool failing;
+};
+
+static void add_reason(struct verdict *verdict, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void add_reason(struct verdict *verdict, const char *format, ...)
+{
+	char words[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(words, sizeof(words), format, args);
+	va_end(args);
+	json_array_append_new(verdict->reasons, tree_text(words));
+}
+
+static bool is_late(const struct collect_status *status, const struct collect_family_status *family)
+{
+	int64_t last = family->last > status->since ? family->last : status->since;
+
+	return status->running && clock_wall() - last > LATE_INTERVALS * family->interval + LATE_GRACE;
+}
+
+static void judge_family(struct verdict *verdict, const char *name, const struct collect_status *status,
+                         const struct collect_family_status *family)
+{
+	if (status->running && family->error)
+		add_reason(verdict, "%s is not sampled: %s", name, family->error);
+	else if (is_late(status, family))
+		add_reason(verdict, "%s has had no sample for a long time", name);
+	verdict->missing += (status->running && family->error) || is_late(status, family);
+	for (size_t i = 0; i < family->stuck_count; i++)
+		add_reason(verdict, "%s: %s does not answer", name, family->stuck[i].instance);
+}
+
+static void judge(struct verdict *verdict, const struct report *report, const struct collect_status *status,
+                  const struct store_status *store)
+{
+	for (size_t i = 0; i < status->family_count; i++)
+		judge_family(verdict, report->plan->families[i].table->name, status, &status->families[i]);
+	for (size_t i = 0; report->refused && report->refused[i]; i++)
+		add_reason(verdict, "%s", report->refused[i]);
+	if (store->error[0])
+		add_reason(verdict, "the store cannot write: %s", store->error);
+	verdict->failing = (status->running && verdict->missing == status->family_count) ||
+	                   (store->error[0] && store->last_written == 0);
+}
+
+static json_t *show_stuck(const struct collect_family_status *family)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < family->stuck_count; i++) {
+		json_t *stuck = json_object();
+
+		tree_set(stuck, "instance", tree_text(family->stuck[i].instance));
+		tree_set(stuck, "seconds", tree_number(clock_seconds(clock_monotonic() - family->stuck[i].since), 1));
+		json_array_append_new(list, stuck);
+	}
+	return list;
+}
+
+static json_t *show_family(const struct plan_family *planned, const struct collect_family_status *family)
+{
+	json_t *object = json_object();
+
+	tree_set(object, "name", tree_text(planned->table->name));
+	tree_set(object, "plugin", tree_text(planned->plugin->name));
+	tree_set(object, "worker", json_boolean(family->remote));
+	tree_set(object, "interval", tree_value(clock_seconds(family->interval)));
+	tree_set(object, "last", tree_time(family->last));
+	tree_set(object, "duration", tree_number(clock_seconds(family->duration), 6));
+	tree_set(object, "samples", json_integer((json_int_t)family->samples));
+	tree_set(object, "missed", json_integer((json_int_t)family->missed));
+	tree_set(object, "errors", json_integer((json_int_t)family->errors));
+	tree_set(object, "error", tree_text(family->error));
+	tree_set(object, "stuck", show_stuck(family));
+	return object;
+}
+
+static json_t *show_families(const struct plan *plan, const struct collect_status *status)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < status->family_count; i++)
+		json_array_append_new(list, show_family(&plan->families[i], &status->families[i]));
+	return list;
+}
+
+static json_t *show_store(const struct plan *plan, const struct store_status *store)
+{
+	json_t *object = json_object();
+
+	tree_set(object, "data_dir", tree_text(plan->data_dir));
+	tree_set(object, "files", json_integer((json_int_t)store->files));
+	tree_set(object, "buffered", json_integer((json_int_t)store->buffered));
+	tree_set(object, "written", json_integer((json_int_t)store->written));
+	tree_set(object, "dropped", json_integer((json_int_t)store->dropped));
+	tree_set(object, "flushes", json_integer((json_int_t)store->flushes));
+	tree_set(object, "last_flush", tree_time(store->last_flush));
+	tree_set(object, "flush_duration", tree_number(clock_seconds(store->flush_duration), 6));
+	tree_set(object, "errors", json_integer((json_int_t)store->errors));
+	tree_set(object, "error", tree_text(store->error[0] ? store->error : NULL));
+	return object;
+}
+
+static void show_state(json_t *root, const struct collect_status *status)
+{
+	tree_set(root, "state", json_string(status->running ? "running" : "stopped"));
+	tree_set(root, "since", tree_time(status->since));
+}
+
+char *report_health(const struct report *report, bool *failing)
+{
+	struct collect_status *status = collect_status(report->collect);
+	struct verdict verdict = {.reasons = json_array()};
+	json_t *root = json_object();
+	struct store_status store;
+
+	store_status(report->store, &store);
+	judge(&verdict, report, status, &store);
+	*failing = verdict.failing;
+	tree_set(root, "status",
+	         json_string(verdict.failing                                ? "failing"
+	                     : json_array_size(verdict.reasons) > 0 ? "degraded"
+	                                                                    : "ok"));
+	tree_set(root, "reasons", verdict.reasons);
+	show_state(root, status);
+	tree_set(root, "version", json_string(PINDROP_VERSION));
+	tree_set(root, "address", tree_text(report->address));
+	tree_set(root, "uptime", tree_number(clock_seconds(clock_monotonic() - report->started), 1));
+	tree_set(root, "configuration", tree_text(report->plan->file));
+	tree_set(root, "families", show_families(report->plan, status));
+	tree_set(root, "store", show_store(report->plan, &store));
+	free(status);
+	return tree_end(root);
+}
+
+char *report_state(const struct report *report)
+{
+	struct collect_status *status = collect_status(report->collect);
+	json_t *root = json_object();
+
+	show_state(root, status);
+	free(status);
+	return tree_end(root);
+}
