@@ -182,7 +182,7 @@ static int print_json(const struct plan *plan)
 static void print_family(const struct plan *plan, size_t index)
 {
 	const struct plan_family *family = &plan->families[index];
-	char *path = store_path(plan, index, family->table->instance ? "…" : "");
+	char *path = store_path(plan, index, family->table->instance ? "NAME" : "");
 	char interval[TEXT_AMOUNT_SIZE], size[TEXT_AMOUNT_SIZE];
 
 	printf("  %-14s every %-6s %2zu fields   %s (%s%s)\n", family->table->name,

@@ -69,7 +69,8 @@ struct collect {
 
 /* --- what was sampled ------------------------------------------------------------------------------------------ */
 
-/* Notes a sample, or why there is none. Says it in the log when it is new. */
+/* Notes a sample, or why there is none. Says it in the log when it is new; what fails at a start is told to whoever
+ * started. */
 static void note(struct collect *collect, size_t index, const struct batch *batch, const struct error *error)
 {
 	struct family *family = &collect->families[index];
@@ -77,7 +78,7 @@ static void note(struct collect *collect, size_t index, const struct batch *batc
 	const char *name = collect->plan->families[index].table->name;
 	const char *words = batch ? NULL : error->text;
 
-	if (words && (!status->error || strcmp(status->error, words) != 0))
+	if (words && collect->running && (!status->error || strcmp(status->error, words) != 0))
 		log_warning("%s is not sampled: %s", name, words);
 	else if (!words && status->error)
 		log_info("%s is sampled again", name);

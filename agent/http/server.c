@@ -166,6 +166,8 @@ static void end_request(void *context, struct MHD_Connection *connection, void *
 	*state = NULL;
 }
 
+static void log_message(void *context, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+
 static void log_message(void *context, const char *format, va_list args)
 {
 	char text[512];

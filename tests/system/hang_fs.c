@@ -23,6 +23,7 @@ static int hang(const char *path, struct statvfs *space)
 	(void)path, (void)space;
 	for (;;)
 		pause();
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -30,6 +31,7 @@ int main(int argc, char **argv)
 	static const struct fuse_operations operations = {.getattr = get_attributes, .statfs = hang};
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
 	struct fuse *fuse;
+	struct fuse_loop_config loop = {.max_idle_threads = 10};
 	pid_t server;
 
 	if (argc != 2 || fuse_opt_add_arg(&args, argv[0]) < 0)
@@ -43,7 +45,7 @@ int main(int argc, char **argv)
 	if (server == 0) {
 		if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
 			return 1;
-		return fuse_loop_mt(fuse, NULL);
+		return fuse_loop_mt(fuse, &loop);
 	}
 	printf("%d\n", (int)server);
 	fflush(stdout);

@@ -29,14 +29,15 @@ finish() {
 }
 trap 'finish; exit $((failures > 0))' EXIT
 
+# Not in a subshell: what the command starts, ends and sets is this shell's.
 check() {
-	local name=$1 output
+	local name=$1
 	shift
-	if output=$("$@" 2>&1); then
+	if "$@" >"$work/output" 2>&1; then
 		echo "ok - $name"
 	else
 		echo "not ok - $name"
-		printf '%s\n' "$output" | head -40 | sed 's/^/#   /'
+		head -40 "$work/output" | cut -c 1-2000 | sed 's/^/#   /'
 		failures=$((failures + 1))
 	fi
 }
