@@ -76,14 +76,23 @@ static void tell_no_metric(struct draft *draft, const char *metric)
 	free(names);
 }
 
-/* A family that a plugin has, but an option keeps off. */
+static bool is_on(const struct plan *plan, const struct pindrop_family *family)
+{
+	for (size_t i = 0; i < plan->family_count; i++)
+		if (plan->families[i].table == family)
+			return true;
+	return false;
+}
+
+/* A family that a plugin has, but an option keeps off: that is told. */
 static bool is_off(struct draft *draft, const char *name, size_t length)
 {
 	for (size_t i = 0; i < draft->plan->plugin_count; i++) {
 		const struct pindrop_plugin *table = draft->plan->plugins[i].table;
 
 		for (size_t k = 0; k < table->family_count; k++)
-			if (strncmp(table->families[k].name, name, length) == 0 && !table->families[k].name[length])
+			if (strncmp(table->families[k].name, name, length) == 0 && !table->families[k].name[length] &&
+			    !is_on(draft->plan, &table->families[k]))
 				return !draft_mistake(draft, "\"%s\" is switched off; set plugin \"%s\" { %s = true }", name, table->name,
 				                      table->families[k].option);
 	}
