@@ -66,6 +66,7 @@ static const char usage[] =
 	"  pindrop --version | --help\n"
 	"\n"
 	"  -c, --config FILE   the configuration; without it ./pindrop.lua, then /etc/pindrop/pindrop.lua\n"
+	"  PINDROP_PLUGIN_PATH a folder where plugins are looked for first\n"
 	"\n"
 	"Exit status: 0 ended as asked, 1 something could not be done, 2 the configuration is wrong.\n";
 
@@ -130,17 +131,25 @@ static int parse_arguments(int argc, char **argv, struct command *command)
 
 /* --- configuration ------------------------------------------------------------------------------------------ */
 
-/* Plugins are found beside the program, as the build lays them out, then where `make install` puts them. */
+/* Plugins are found where the user says, then beside the program, as the build lays them out, then where `make
+ * install` puts them. */
 static struct loader *new_loader(void)
 {
-	char program[PATH_MAX];
-	ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
-	char *beside;
+	const char *named = getenv("PINDROP_PLUGIN_PATH"), *directories[4];
+	ssize_t length;
+	char program[PATH_MAX], *beside;
 	struct loader *loader;
+	size_t count = 0;
 
+	length = readlink("/proc/self/exe", program, sizeof(program) - 1);
 	program[length > 0 ? length : 0] = '\0';
 	beside = memory_format("%s/plugins", length > 0 ? dirname(program) : ".");
-	loader = loader_new((const char *const[]){beside, PINDROP_PLUGIN_DIR, NULL});
+	if (named && *named)
+		directories[count++] = named;
+	directories[count++] = beside;
+	directories[count++] = PINDROP_PLUGIN_DIR;
+	directories[count] = NULL;
+	loader = loader_new(directories);
 	free(beside);
 	return loader;
 }
