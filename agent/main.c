@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <libgen.h>
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -409,6 +410,9 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	/* librrd allocates a whole new file at once. By default glibc learns from such a block to keep the next ones for
+	 * later, 12 MB that nobody uses; with a fixed threshold they go back to the kernel when freed (mallopt(3)). */
+	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 	/* Signals are taken by sigwait() on this thread alone; every other thread inherits the mask. */
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
