@@ -21,10 +21,6 @@
 #include "collect/remote.h"
 #include "collect/schedule.h"
 
-/* The timer looks at the wall clock; one that is set stops it, but for one that is merely far away (a clock that is
- * corrected by NTP in steps) it is set anew at least this often. */
-#define TIMER_MAX (3600 * CLOCK_SECOND)
-
 enum command { NONE, START, STOP, END };
 
 /* One plugin of the plan. Sampler thread. */
@@ -56,6 +52,7 @@ struct collect {
 	size_t round_count;
 	uint64_t *stuck_versions; /* by runner */
 	bool orphaned;            /* the nursery has died */
+	int64_t timer_next;       /* when the timer fires next: wall clock, ns; 0: it is off */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -190,18 +187,38 @@ static void ask_remote(struct collect *collect, size_t index, int64_t tick)
 
 /* --- ticks ------------------------------------------------------------------------------------------------------- */
 
+/* The timer repeats by the shortest interval, so that in nearly every round it is already set. */
 static void set_timer(struct collect *collect)
 {
-	int64_t now = clock_wall(), next = now + TIMER_MAX;
+	int64_t next = INT64_MAX, interval = INT64_MAX;
 	struct itimerspec time = {{0}, {0}};
 
-	for (size_t i = 0; i < collect->plan->plugin_count; i++)
-		if (collect->runners[i].schedule.next < next)
-			next = collect->runners[i].schedule.next;
-	/* A time of 0 would switch the timer off. */
-	time.it_value.tv_sec = collect->running ? next / CLOCK_SECOND : 0;
-	time.it_value.tv_nsec = collect->running ? next % CLOCK_SECOND : 0;
+	for (size_t i = 0; i < collect->plan->plugin_count; i++) {
+		const struct schedule *schedule = &collect->runners[i].schedule;
+
+		next = schedule->next < next ? schedule->next : next;
+		interval = schedule->interval < interval ? schedule->interval : interval;
+	}
+	if (collect->running && collect->timer_next == next)
+		return;
+	/* A time of 0 switches the timer off. */
+	if (collect->running) {
+		time.it_value = (struct timespec){next / CLOCK_SECOND, next % CLOCK_SECOND};
+		time.it_interval = (struct timespec){interval / CLOCK_SECOND, interval % CLOCK_SECOND};
+	}
+	collect->timer_next = collect->running ? next : 0;
 	timerfd_settime(collect->timer, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &time, NULL);
+}
+
+/* After the timer has fired so often. */
+static void advance_timer(struct collect *collect, uint64_t times)
+{
+	int64_t interval = INT64_MAX;
+
+	for (size_t i = 0; i < collect->plan->plugin_count; i++)
+		if (collect->runners[i].schedule.interval < interval)
+			interval = collect->runners[i].schedule.interval;
+	collect->timer_next += (int64_t)times * interval;
 }
 
 static void begin_schedules(struct collect *collect)
@@ -240,11 +257,13 @@ static void read_timer(struct collect *collect)
 {
 	uint64_t times;
 
-	if (read(collect->timer, &times, sizeof(times)) < 0 && errno == ECANCELED) {
+	if (read(collect->timer, &times, sizeof(times)) == sizeof(times)) {
+		advance_timer(collect, times);
+		keep_ticks(collect);
+	} else if (errno == ECANCELED) {
 		log_info("the clock was set; ticks begin anew");
 		begin_schedules(collect);
-	} else {
-		keep_ticks(collect);
+		collect->timer_next = 0;
 	}
 	set_timer(collect);
 }
@@ -405,7 +424,9 @@ static bool handle(struct collect *collect, void *whom)
 		return obey(collect);
 	if (whom == &collect->timer)
 		read_timer(collect);
-	else if (whom != collect->nursery)
+	else if (whom == collect->nursery)
+		read_exits(collect);
+	else
 		remote_readable(whom);
 	return true;
 }
@@ -422,9 +443,10 @@ static void *live(void *context)
 
 		for (int i = 0; i < count && alive; i++)
 			alive = handle(collect, events[i].data.ptr);
-		if (!collect->orphaned)
-			read_exits(collect);
 		expire(collect);
+		/* An exit may have been read while a worker was spawned (nursery.h). */
+		if (nursery_has_exits(collect->nursery))
+			read_exits(collect);
 	}
 	return NULL;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -95,24 +96,14 @@ static int await(int socket, short events, int64_t deadline)
 	}
 }
 
-static int send_bytes(int socket, const void *bytes, size_t length, int64_t deadline)
+/* What of the header and the message is still to be sent after the first `sent` bytes. */
+static size_t fill_parts(struct iovec parts[2], const uint32_t *length, const struct message *message, size_t sent)
 {
-	const char *next = bytes;
+	size_t header = sent < HEADER ? HEADER - sent : 0, body = message->length - (sent > HEADER ? sent - HEADER : 0);
 
-	while (length) {
-		ssize_t part = send(socket, next, length, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-		if (part >= 0) {
-			next += part;
-			length -= (size_t)part;
-		} else if (errno == EAGAIN) {
-			if (await(socket, POLLOUT, deadline) < 0)
-				return -1;
-		} else if (errno != EINTR) {
-			return -1;
-		}
-	}
-	return 0;
+	parts[0] = (struct iovec){(char *)length + HEADER - header, header};
+	parts[1] = (struct iovec){message->bytes + message->length - body, body};
+	return header + body;
 }
 
 static int64_t deadline_after(int64_t timeout)
@@ -120,18 +111,30 @@ static int64_t deadline_after(int64_t timeout)
 	return timeout < 0 ? -1 : clock_monotonic() + timeout;
 }
 
+/* Both parts go by one call: the peer is woken once. */
 int message_send(int socket, const struct message *message, int64_t timeout)
 {
 	int64_t deadline = deadline_after(timeout);
 	uint32_t length = (uint32_t)message->length;
+	struct iovec parts[2];
+	struct msghdr packet = {.msg_iov = parts, .msg_iovlen = 2};
+	size_t sent = 0;
 
 	if (message->length > MESSAGE_MAX) {
 		errno = EMSGSIZE;
 		return -1;
 	}
-	if (send_bytes(socket, &length, HEADER, deadline) < 0)
-		return -1;
-	return send_bytes(socket, message->bytes, message->length, deadline);
+	while (fill_parts(parts, &length, message, sent) > 0) {
+		ssize_t part = sendmsg(socket, &packet, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (part >= 0)
+			sent += (size_t)part;
+		else if (errno == EAGAIN && await(socket, POLLOUT, deadline) < 0)
+			return -1;
+		else if (errno != EAGAIN && errno != EINTR)
+			return -1;
+	}
+	return 0;
 }
 
 /* While a message comes in, `bytes` holds its header too, and `length` all that has come. 1: it is whole. 0: more is

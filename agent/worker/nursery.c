@@ -399,6 +399,11 @@ int nursery_fd(const struct nursery *nursery)
 	return nursery->control;
 }
 
+bool nursery_has_exits(const struct nursery *nursery)
+{
+	return nursery->exit_count > 0;
+}
+
 bool nursery_exited(struct nursery *nursery, pid_t *pid, int *status)
 {
 	struct notice notice;

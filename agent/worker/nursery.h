@@ -47,9 +47,10 @@ int nursery_spawn(struct nursery *nursery, size_t kind, struct worker *worker, s
 /* Ends a worker by SIGKILL. That it has ended is told by nursery_exited(). Harmless for one that has. */
 void nursery_kill(struct nursery *nursery, pid_t pid);
 
-/* Readable when a worker has exited. One that exits while another is spawned is only told by nursery_exited(): ask it
- * after each nursery_spawn(), too. */
+/* Readable when a worker has exited. One that exited while another was spawned has been read already: whether there is
+ * one, nursery_has_exits() tells without a system call. */
 int nursery_fd(const struct nursery *nursery);
+bool nursery_has_exits(const struct nursery *nursery);
 
 /* The next worker that has exited, with its status as of wait(2). False: no more for now (*pid is -1), or ever, as the
  * nursery itself has died (*pid is 0). Does not wait. */
