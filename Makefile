@@ -210,7 +210,7 @@ lint-format: ## clang-format; `make format` applies it
 	clang-format --dry-run -Werror $(C_FILES)
 
 lint-shell: ## shellcheck
-	shellcheck $(SCRIPTS)
+	shellcheck -S warning $(SCRIPTS)
 
 lint-lua: ## luacheck
 	luacheck --no-color -q $(LUA_FILES)

@@ -13,12 +13,19 @@
 /* The columns of /proc/stat, in its order; usage comes before them. Old kernels have fewer. */
 enum { USAGE, USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, STEAL, GUEST, GUEST_NICE, FIELDS };
 
-#define COUNTER(name_, stat_, help_) \
-	{.name = name_, .kind = PINDROP_COUNTER, .unit = "seconds", .decimals = 2, .stat = stat_, .help = help_}
+/* clang-format off: a field is a row */
+#define COUNTER(name_, stat_, help_)                                                                           \
+	{                                                                                                          \
+		.name = name_, .kind = PINDROP_COUNTER, .unit = "seconds", .decimals = 2, .stat = stat_, .help = help_ \
+	}
 
 static const struct pindrop_field fields[FIELDS] = {
-	[USAGE] = {.name = "usage", .kind = PINDROP_GAUGE, .unit = "percent", .decimals = 1, .stat = "usage",
-	           .help = "time spent neither idle nor waiting for disks, since the last sample"},
+	[USAGE] = {.name = "usage",
+               .kind = PINDROP_GAUGE,
+               .unit = "percent",
+               .decimals = 1,
+               .stat = "usage",
+               .help = "time spent neither idle nor waiting for disks, since the last sample"},
 	[USER] = COUNTER("user", "time_stat.user", "in programs, guests included"),
 	[NICE] = COUNTER("nice", NULL, "in programs of low priority"),
 	[SYSTEM] = COUNTER("system", "time_stat.system", "in the kernel"),
@@ -30,6 +37,7 @@ static const struct pindrop_field fields[FIELDS] = {
 	[GUEST] = COUNTER("guest", NULL, "running guests"),
 	[GUEST_NICE] = COUNTER("guest_nice", NULL, "running guests of low priority"),
 };
+/* clang-format on */
 
 /* What one line said at the last sample: enough for usage. */
 struct past {

@@ -22,8 +22,11 @@
 
 enum { READ_BYTES, WRITE_BYTES, READ_COUNT, WRITE_COUNT, READ_TIME, WRITE_TIME, BUSY_TIME, IO_FIELDS };
 
-#define TOTAL_OF(name_, unit_, decimals_, stat_, help_) \
-	{.name = name_, .kind = PINDROP_COUNTER, .unit = unit_, .decimals = decimals_, .stat = stat_, .help = help_}
+/* clang-format off: a field is a row */
+#define TOTAL_OF(name_, unit_, decimals_, stat_, help_)                                                            \
+	{                                                                                                              \
+		.name = name_, .kind = PINDROP_COUNTER, .unit = unit_, .decimals = decimals_, .stat = stat_, .help = help_ \
+	}
 
 static const struct pindrop_field io_fields[IO_FIELDS] = {
 	[READ_BYTES] = TOTAL_OF("read_bytes", "bytes", 0, "read_bytes", "read from the disk"),
@@ -34,6 +37,7 @@ static const struct pindrop_field io_fields[IO_FIELDS] = {
 	[WRITE_TIME] = TOTAL_OF("write_time", "seconds", 3, NULL, "that all writes took together"),
 	[BUSY_TIME] = TOTAL_OF("busy_time", "seconds", 3, NULL, "during which the disk had something to do"),
 };
+/* clang-format on */
 
 /* The kernel counts in sectors of this size, whatever the disk's own is. */
 #define SECTOR 512
@@ -132,8 +136,8 @@ static bool parse_diskstats(const char *line, char name[64], double row[IO_FIELD
 {
 	unsigned long long reads, read_sectors, read_ms, writes, write_sectors, write_ms, busy_ms;
 
-	if (sscanf(line, "%*u %*u %63s %llu %*u %llu %llu %llu %*u %llu %llu %*u %llu", name, &reads, &read_sectors, &read_ms,
-	           &writes, &write_sectors, &write_ms, &busy_ms) != 8)
+	if (sscanf(line, "%*u %*u %63s %llu %*u %llu %llu %llu %*u %llu %llu %*u %llu", name, &reads, &read_sectors,
+	           &read_ms, &writes, &write_sectors, &write_ms, &busy_ms) != 8)
 		return false;
 	row[READ_BYTES] = (double)read_sectors * SECTOR;
 	row[WRITE_BYTES] = (double)write_sectors * SECTOR;
@@ -185,8 +189,11 @@ static void forget_absent(struct io *io)
 
 enum { TOTAL, USED, FREE, USED_PERCENT, INODES, INODES_FREE, SPACE_FIELDS };
 
-#define LEVEL(name_, unit_, stat_, help_) \
-	{.name = name_, .kind = PINDROP_GAUGE, .unit = unit_, .decimals = 0, .stat = stat_, .help = help_}
+/* clang-format off: a field is a row */
+#define LEVEL(name_, unit_, stat_, help_)                                                                \
+	{                                                                                                    \
+		.name = name_, .kind = PINDROP_GAUGE, .unit = unit_, .decimals = 0, .stat = stat_, .help = help_ \
+	}
 
 static const struct pindrop_field space_fields[SPACE_FIELDS] = {
 	[TOTAL] = LEVEL("total", "bytes", "total_mem", "size of the file system"),
@@ -196,6 +203,7 @@ static const struct pindrop_field space_fields[SPACE_FIELDS] = {
 	[INODES] = LEVEL("inodes", "", NULL, "files that there can be"),
 	[INODES_FREE] = LEVEL("inodes_free", "", NULL, "files that there can be still"),
 };
+/* clang-format on */
 
 struct mount {
 	unsigned major, minor;
@@ -245,8 +253,9 @@ static bool parse_mount(const char *line, size_t length, struct mount *mount)
 	int root, root_end, point, point_end, type, type_end, source, source_end;
 	char *text = strndup(line, length), *rest = text ? strstr(text, " - ") : NULL;
 
-	if (!rest || sscanf(text, "%*d %*d %u:%u %n%*s%n %n%*s%n", &mount->major, &mount->minor, &root, &root_end, &point,
-	                    &point_end) != 2 ||
+	if (!rest ||
+	    sscanf(text, "%*d %*d %u:%u %n%*s%n %n%*s%n", &mount->major, &mount->minor, &root, &root_end, &point,
+	           &point_end) != 2 ||
 	    sscanf(rest, " - %n%*s%n %n%*s%n", &type, &type_end, &source, &source_end) != 0) {
 		free(text);
 		return false;
@@ -389,8 +398,8 @@ static int read_mounts(struct pindrop_host *host, struct space *space)
 		return 0;
 	/* Below another root, the first process sees what the machine has mounted; we are elsewhere. */
 	if (!space->mountinfo_path)
-		space->mountinfo_path = *pindrop_root(host) && exists(host, "proc/1", "mountinfo") ? "proc/1/mountinfo"
-		                                                                                        : "proc/self/mountinfo";
+		space->mountinfo_path =
+			*pindrop_root(host) && exists(host, "proc/1", "mountinfo") ? "proc/1/mountinfo" : "proc/self/mountinfo";
 	mountinfo = pindrop_file_read(host, &space->mountinfo, space->mountinfo_path);
 	if (!mountinfo)
 		return -1;
@@ -508,7 +517,8 @@ static bool take_patterns(struct space *space, const char *const *patterns)
 		count++;
 	space->excluded = calloc(count + 1, sizeof(*space->excluded));
 	while (space->excluded && space->excluded_count < count &&
-	       regcomp(&space->excluded[space->excluded_count], patterns[space->excluded_count], REG_EXTENDED | REG_NOSUB) == 0)
+	       regcomp(&space->excluded[space->excluded_count], patterns[space->excluded_count],
+	               REG_EXTENDED | REG_NOSUB) == 0)
 		space->excluded_count++;
 	return space->excluded_count == count;
 }

@@ -10,10 +10,19 @@
 enum { TOTAL, AVAILABLE, USED, FREE, ACTIVE, INACTIVE, BUFFERS, CACHED, SHARED, SLAB, PERCENT, VM_FIELDS };
 enum { SWAP_TOTAL, SWAP_USED, SWAP_FREE, SWAP_PERCENT, SWAP_IN, SWAP_OUT, SWAP_FIELDS };
 
-#define BYTES(name_, stat_, help_) {.name = name_, .kind = PINDROP_GAUGE, .unit = "bytes", .stat = stat_, .help = help_}
-#define SHARE(help_) \
-	{.name = "percent", .kind = PINDROP_GAUGE, .unit = "percent", .decimals = 1, .stat = "percent", .help = help_}
-#define SWAPPED(name_, help_) {.name = name_, .kind = PINDROP_COUNTER, .unit = "bytes", .help = help_}
+/* clang-format off: a field is a row */
+#define BYTES(name_, stat_, help_)                                                          \
+	{                                                                                       \
+		.name = name_, .kind = PINDROP_GAUGE, .unit = "bytes", .stat = stat_, .help = help_ \
+	}
+#define SHARE(help_)                                                                                                 \
+	{                                                                                                                \
+		.name = "percent", .kind = PINDROP_GAUGE, .unit = "percent", .decimals = 1, .stat = "percent", .help = help_ \
+	}
+#define SWAPPED(name_, help_)                                                  \
+	{                                                                          \
+		.name = name_, .kind = PINDROP_COUNTER, .unit = "bytes", .help = help_ \
+	}
 
 static const struct pindrop_field vm_fields[VM_FIELDS] = {
 	[TOTAL] = BYTES("total", "total", "physical memory"),
@@ -37,6 +46,7 @@ static const struct pindrop_field swap_fields[SWAP_FIELDS] = {
 	[SWAP_IN] = SWAPPED("sin", "read back from swap since boot"),
 	[SWAP_OUT] = SWAPPED("sout", "written to swap since boot"),
 };
+/* clang-format on */
 
 /* --- /proc/meminfo ------------------------------------------------------------------------------------------- */
 
@@ -222,7 +232,8 @@ static int sample_vm(void *state, struct pindrop_batch *batch)
 	if (isnan(available) || available == 0) {
 		const char *text = pindrop_file_read(memory->host, &memory->zoneinfo, "proc/zoneinfo");
 
-		available = estimate_available(memory->mem, text ? parse_watermarks(text) * (double)sysconf(_SC_PAGESIZE) : NAN);
+		available =
+			estimate_available(memory->mem, text ? parse_watermarks(text) * (double)sysconf(_SC_PAGESIZE) : NAN);
 	}
 	fill_vm(memory->mem, available, pindrop_row(batch, NULL, NULL));
 	return 0;

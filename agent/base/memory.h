@@ -8,8 +8,10 @@
 #include <stddef.h>
 
 void *memory_alloc(size_t size) __attribute__((malloc, warn_unused_result)); /* all zero */
-void *memory_array(size_t count, size_t size) __attribute__((malloc, warn_unused_result)); /* all zero, checked for overflow */
-void *memory_resize(void *old, size_t count, size_t size) __attribute__((warn_unused_result)); /* what is new is not cleared */
+void *memory_array(size_t count, size_t size)
+	__attribute__((malloc, warn_unused_result)); /* all zero, checked for overflow */
+void *memory_resize(void *old, size_t count, size_t size)
+	__attribute__((warn_unused_result)); /* what is new is not cleared */
 char *memory_text(const char *text) __attribute__((malloc, warn_unused_result));
 char *memory_format(const char *format, ...) __attribute__((malloc, warn_unused_result, format(printf, 1, 2)));
 

@@ -18,8 +18,9 @@ static const struct unit durations[] = {
 	{"y", 365.0 * 86400}, {"d", 86400}, {"h", 3600}, {"m", 60}, {"s", 1}, {"ms", 1e-3}, {"", 1},
 };
 static const struct unit sizes[] = {
-	{"TB", 1e12},         {"GB", 1e9},          {"MB", 1e6},          {"kB", 1e3}, {"KB", 1e3}, {"B", 1}, {"", 1},
-	{"TiB", 1099511627776.0}, {"GiB", 1073741824}, {"MiB", 1048576}, {"KiB", 1024},
+	{"TB", 1e12},        {"GB", 1e9},      {"MB", 1e6},   {"kB", 1e3},
+	{"KB", 1e3},         {"B", 1},         {"", 1},       {"TiB", 1099511627776.0},
+	{"GiB", 1073741824}, {"MiB", 1048576}, {"KiB", 1024},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

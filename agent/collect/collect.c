@@ -35,8 +35,8 @@ struct runner {
 /* One family of the plan. */
 struct family {
 	size_t runner;
-	struct batch batch;                /* sampler thread; of a local family */
-	bool first;                        /* lock: its first sample since the start has not been told */
+	struct batch batch;                  /* sampler thread; of a local family */
+	bool first;                          /* lock: its first sample since the start has not been told */
 	struct collect_family_status status; /* lock; `error` and `stuck` are its own */
 };
 
@@ -60,8 +60,8 @@ struct collect {
 	struct error error; /* of the last START */
 	bool failed;
 	bool running;
-	int64_t since;       /* wall clock, ns */
-	size_t first_count;  /* families whose first sample is awaited */
+	int64_t since;      /* wall clock, ns */
+	size_t first_count; /* families whose first sample is awaited */
 };
 
 /* --- what was sampled ------------------------------------------------------------------------------------------ */
@@ -381,7 +381,8 @@ static void read_exits(struct collect *collect)
 				remote_exited(collect->runners[i].remote, pid, status);
 	if (pid != 0 || collect->orphaned)
 		return;
-	log_error("the process that workers come from has ended: what runs in workers is not sampled any more; restart pindrop");
+	log_error(
+		"the process that workers come from has ended: what runs in workers is not sampled any more; restart pindrop");
 	epoll_ctl(collect->epoll, EPOLL_CTL_DEL, nursery_fd(collect->nursery), &event);
 	collect->orphaned = true;
 }
@@ -656,7 +657,8 @@ struct collect_status *collect_status(struct collect *collect)
 		if (families[i].error)
 			families[i].error = copy_text(families[i].error, &text);
 		for (size_t k = 0; k < families[i].stuck_count; k++)
-			stuck[k] = (struct collect_stuck){copy_text(families[i].stuck[k].instance, &text), families[i].stuck[k].since};
+			stuck[k] =
+				(struct collect_stuck){copy_text(families[i].stuck[k].instance, &text), families[i].stuck[k].since};
 		families[i].stuck = stuck;
 		stuck += families[i].stuck_count;
 	}

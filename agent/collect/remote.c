@@ -131,8 +131,9 @@ static void add_stuck(struct remote *remote, const char *instance, const char *h
 	if (!stuck) {
 		remote->stuck = memory_resize(remote->stuck, remote->stuck_count + 1, sizeof(*remote->stuck));
 		stuck = &remote->stuck[remote->stuck_count++];
-		*stuck = (struct remote_stuck){
-			.family = remote->current->family, .instance = memory_text(instance), .since = remote->asked};
+		*stuck = (struct remote_stuck){.family = remote->current->family,
+		                               .instance = memory_text(instance),
+		                               .since = remote->asked};
 		log_warning("%s: %s %s; it is skipped, the others go on", remote->plan->families[stuck->family].table->name,
 		            instance, how);
 	}
@@ -236,7 +237,7 @@ static int64_t patience(const struct remote *remote)
 {
 	int64_t interval = remote->plugin->interval;
 
-	return interval < REMOTE_DEADLINE_MIN ? REMOTE_DEADLINE_MIN
+	return interval < REMOTE_DEADLINE_MIN   ? REMOTE_DEADLINE_MIN
 	       : interval > REMOTE_DEADLINE_MAX ? REMOTE_DEADLINE_MAX
 	                                        : interval;
 }

@@ -126,5 +126,6 @@ int remote_serve(int socket, struct worker_page *page)
 	return failed ? 1 : 0;
 }
 
-const struct worker_kind collect_worker_kind = {
-	.name = "pindrop-sampler", .run = remote_serve, .memory_limit = MEMORY_MAX};
+const struct worker_kind collect_worker_kind = {.name = "pindrop-sampler",
+                                                .run = remote_serve,
+                                                .memory_limit = MEMORY_MAX};

@@ -41,7 +41,8 @@ static bool find_function(struct draft *draft, const char *name, struct plan_agg
 	}
 	if (!name)
 		return draft_mistake(draft, "lacks \"fn\": min max avg sum last count stddev, or p50 … p99.9");
-	return draft_mistake(draft, "\"fn\": there is no \"%s\"; there are min max avg sum last count stddev and p50 … p99.9",
+	return draft_mistake(draft,
+	                     "\"fn\": there is no \"%s\"; there are min max avg sum last count stddev and p50 … p99.9",
 	                     name);
 }
 
@@ -93,8 +94,8 @@ static bool is_off(struct draft *draft, const char *name, size_t length)
 		for (size_t k = 0; k < table->family_count; k++)
 			if (strncmp(table->families[k].name, name, length) == 0 && !table->families[k].name[length] &&
 			    !is_on(draft->plan, &table->families[k]))
-				return !draft_mistake(draft, "\"%s\" is switched off; set plugin \"%s\" { %s = true }", name, table->name,
-				                      table->families[k].option);
+				return !draft_mistake(draft, "\"%s\" is switched off; set plugin \"%s\" { %s = true }", name,
+				                      table->name, table->families[k].option);
 	}
 	return false;
 }
@@ -189,7 +190,8 @@ void aggregate_check(struct draft *draft, const char *name, union pindrop_value 
 		draft_mistake(draft, "\"format\" must hold one number, as \"%%.1f%%%%\", not \"%s\"", aggregate.format);
 	if (find_metric(draft, values[AGGREGATE_OF].text, &aggregate) && aggregate.instance &&
 	    !plan->families[aggregate.family].table->instance)
-		draft_mistake(draft, "%s has no instances: leave \"instance\" out", plan->families[aggregate.family].table->name);
+		draft_mistake(draft, "%s has no instances: leave \"instance\" out",
+		              plan->families[aggregate.family].table->name);
 	if (draft->mistake_count > told)
 		return;
 	draft->aggregates = memory_resize(draft->aggregates, count + 1, sizeof(*draft->aggregates));

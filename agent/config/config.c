@@ -64,7 +64,8 @@ static char *describe_end(const char *file, struct nursery *nursery, const struc
 }
 
 /* Asks the worker. The answer, or NULL with a mistake told. */
-static json_t *ask(const char *file, struct nursery *nursery, const struct worker *worker, struct plan_mistakes *mistakes)
+static json_t *ask(const char *file, struct nursery *nursery, const struct worker *worker,
+                   struct plan_mistakes *mistakes)
 {
 	struct message message = {0};
 	const char *text = NULL;
@@ -73,8 +74,9 @@ static json_t *ask(const char *file, struct nursery *nursery, const struct worke
 	int got;
 
 	message_put_text(&message, file);
-	got = message_send(worker->socket, &message, CONFIG_RUN_MAX) < 0 ? 0
-	                                                                 : message_receive(worker->socket, &message, CONFIG_RUN_MAX);
+	got = message_send(worker->socket, &message, CONFIG_RUN_MAX) < 0
+	          ? 0
+	          : message_receive(worker->socket, &message, CONFIG_RUN_MAX);
 	if (got == 1 && message_get_text(&message, &text) && text)
 		answer = json_loads(text, 0, NULL);
 	if (answer && !json_is_object(answer)) {
@@ -93,8 +95,8 @@ static json_t *ask(const char *file, struct nursery *nursery, const struct worke
 	return answer;
 }
 
-struct plan *config_read(const char *file, struct nursery *nursery, size_t worker_kind, plan_find *find,
-                         void *context, struct plan_mistakes *mistakes)
+struct plan *config_read(const char *file, struct nursery *nursery, size_t worker_kind, plan_find *find, void *context,
+                         struct plan_mistakes *mistakes)
 {
 	struct worker worker = {0};
 	struct error error = {""};

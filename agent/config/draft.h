@@ -26,8 +26,8 @@ struct plan_memory {
 	void **blocks;
 	size_t block_count;
 	union pindrop_value *agent, *purge;
-	struct plugin_values *plugins;      /* as many as the plan has */
-	union pindrop_value **aggregates;   /* as many as the plan has */
+	struct plugin_values *plugins;    /* as many as the plan has */
+	union pindrop_value **aggregates; /* as many as the plan has */
 	int *aggregate_lines;
 };
 
@@ -58,7 +58,8 @@ void *draft_keep(struct draft *draft, void *block);
 bool draft_mistake(struct draft *draft, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Fills values with the presets of a table. */
-void values_preset(struct draft *draft, const struct pindrop_option *options, size_t count, union pindrop_value *values);
+void values_preset(struct draft *draft, const struct pindrop_option *options, size_t count,
+                   union pindrop_value *values);
 
 /* Reads the keys of an object; those that it does not have keep their value. False: mistakes were told. */
 bool values_read(struct draft *draft, const json_t *object, const struct pindrop_option *options, size_t count,

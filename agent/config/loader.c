@@ -30,9 +30,12 @@ struct loader {
 
 static bool is_name(const char *text, bool dots)
 {
-	size_t length = text ? strspn(text, dots ? "abcdefghijklmnopqrstuvwxyz0123456789_." : "abcdefghijklmnopqrstuvwxyz0123456789_") : 0;
+	size_t length =
+		text ? strspn(text, dots ? "abcdefghijklmnopqrstuvwxyz0123456789_." : "abcdefghijklmnopqrstuvwxyz0123456789_")
+			 : 0;
 
-	return length > 0 && !text[length] && text[0] >= 'a' && text[0] <= 'z' && text[length - 1] != '.' && !strstr(text, "..");
+	return length > 0 && !text[length] && text[0] >= 'a' && text[0] <= 'z' && text[length - 1] != '.' &&
+	       !strstr(text, "..");
 }
 
 static int check_fields(const struct pindrop_family *family, struct error *error)
@@ -117,8 +120,7 @@ static int check_table(const struct pindrop_plugin *table, const char *name, str
 		return error_set(error, "made for plugin ABI %u, this agent has ABI %u: compile it anew", table->abi,
 		                 PINDROP_ABI);
 	if (!table->name || strcmp(table->name, name) != 0)
-		return error_set(error, "calls itself \"%s\"; a plugin is named as its file",
-		                 table->name ? table->name : "");
+		return error_set(error, "calls itself \"%s\"; a plugin is named as its file", table->name ? table->name : "");
 	if (!table->help || !table->families || !table->family_count || (table->option_count && !table->options))
 		return error_set(error, "its table lacks help, families or options");
 	if (!table->open != !table->close)

@@ -123,7 +123,8 @@ static json_t *to_json(lua_State *lua, int index, int depth)
 	case LUA_TBOOLEAN:
 		return json_boolean(lua_toboolean(lua, index));
 	case LUA_TNUMBER:
-		value = lua_isinteger(lua, index) ? json_integer(lua_tointeger(lua, index)) : json_real(lua_tonumber(lua, index));
+		value =
+			lua_isinteger(lua, index) ? json_integer(lua_tointeger(lua, index)) : json_real(lua_tonumber(lua, index));
 		return value ? value : unusable("number that is not finite");
 	case LUA_TSTRING:
 		text = lua_tolstring(lua, index, &length);

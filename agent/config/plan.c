@@ -45,7 +45,7 @@ bool draft_mistake(struct draft *draft, const char *format, ...)
 	draft->mistakes[draft->mistake_count].line = draft->line;
 	draft->mistakes[draft->mistake_count++].text =
 		draft->line ? memory_format("%s:%d: %s: %s", draft->file, draft->line, draft->subject, text)
-	                : memory_format("%s: %s: %s", draft->file, draft->subject, text);
+					: memory_format("%s: %s: %s", draft->file, draft->subject, text);
 	return false;
 }
 
@@ -101,7 +101,8 @@ static void read_listen(struct draft *draft, const char *listen)
 		from++, to--;
 	if (!colon || from >= to || colon[1] < '0' || colon[1] > '9' || *rest || port > UINT16_MAX ||
 	    (from == listen && memchr(from, ':', (size_t)(to - from)))) {
-		draft_mistake(draft, "\"listen\" must be an address and a port, as \"127.0.0.1:8080\" or \"[::1]:8080\", not \"%s\"",
+		draft_mistake(draft,
+		              "\"listen\" must be an address and a port, as \"127.0.0.1:8080\" or \"[::1]:8080\", not \"%s\"",
 		              listen);
 		return;
 	}
@@ -362,7 +363,8 @@ static void read_first(struct draft *draft, const json_t *declarations, plan_fin
 	const json_t *declaration;
 	size_t i, plugins = 0;
 
-	json_array_foreach(declarations, i, declaration) {
+	json_array_foreach(declarations, i, declaration)
+	{
 		const char *what = json_string_value(json_object_get(declaration, "declare"));
 		const char *name = json_string_value(json_object_get(declaration, "name"));
 		const json_t *value = json_object_get(declaration, "value");
@@ -392,7 +394,8 @@ static void read_aggregates(struct draft *draft, const json_t *declarations)
 	const json_t *declaration;
 	size_t i, aggregates = 0;
 
-	json_array_foreach(declarations, i, declaration) {
+	json_array_foreach(declarations, i, declaration)
+	{
 		const char *name = json_string_value(json_object_get(declaration, "name"));
 
 		if (strcmp(json_string_value(json_object_get(declaration, "declare")), "aggregate") != 0)
@@ -441,8 +444,9 @@ struct plan *plan_check(const json_t *answer, const char *file, plan_find *find,
 {
 	const json_t *declarations = json_object_get(answer, "declarations");
 	const char *failure = json_string_value(json_object_get(answer, "error"));
-	struct draft draft = {
-		.plan = memory_alloc(sizeof(*draft.plan)), .memory = memory_alloc(sizeof(*draft.memory)), .file = file};
+	struct draft draft = {.plan = memory_alloc(sizeof(*draft.plan)),
+	                      .memory = memory_alloc(sizeof(*draft.memory)),
+	                      .file = file};
 
 	preset_all(&draft);
 	if (failure) {

@@ -55,13 +55,13 @@ struct plan_aggregate {
 };
 
 struct plan {
-	const char *file; /* as given: "pindrop.lua" */
+	const char *file;        /* as given: "pindrop.lua" */
 	const char *listen_host; /* "127.0.0.1"; an IPv6 address stands without brackets */
-	uint16_t listen_port; /* 0: the kernel chooses */
-	const char *data_dir; /* absolute, or relative to the working directory; without a slash at its end */
-	const char *root; /* "" for "/", else without a slash at its end */
-	int64_t interval; /* ns: of plugins that say none */
-	int64_t flush;    /* ns */
+	uint16_t listen_port;    /* 0: the kernel chooses */
+	const char *data_dir;    /* absolute, or relative to the working directory; without a slash at its end */
+	const char *root;        /* "" for "/", else without a slash at its end */
+	int64_t interval;        /* ns: of plugins that say none */
+	int64_t flush;           /* ns */
 	bool autostart;
 	int64_t purge_after;    /* s */
 	int64_t purge_max_size; /* bytes */
@@ -73,7 +73,7 @@ struct plan {
 	const struct plan_family *families; /* those that are switched on */
 	size_t aggregate_count;
 	const struct plan_aggregate *aggregates; /* in the order of the file */
-	struct plan_memory *memory; /* all of the above, for plan_free() */
+	struct plan_memory *memory;              /* all of the above, for plan_free() */
 };
 
 /* Every mistake that was found, in the order of the file: "pindrop.lua:12: …". Starts as all zero. */

@@ -126,7 +126,8 @@ static bool check_pattern(struct draft *draft, const struct pindrop_option *opti
 		return true;
 	}
 	regerror(failure, &compiled, words, sizeof(words));
-	return draft_mistake(draft, "\"%s\": \"%s\" is no POSIX extended regular expression: %s", option->name, pattern, words);
+	return draft_mistake(draft, "\"%s\": \"%s\" is no POSIX extended regular expression: %s", option->name, pattern,
+	                     words);
 }
 
 static bool read_list(struct draft *draft, const struct pindrop_option *option, const json_t *json,
@@ -202,13 +203,15 @@ bool values_read(struct draft *draft, const json_t *object, const struct pindrop
 		free(name);
 		return false;
 	}
-	json_object_foreach((json_t *)object, key, value) {
+	json_object_foreach((json_t *)object, key, value)
+	{
 		size_t i = 0;
 
 		while (i < count && strcmp(options[i].name, key) != 0)
 			i++;
-		good = (i < count ? read_one(draft, &options[i], value, &values[i])
-		                  : tell_unknown(draft, options, count, key)) && good;
+		good =
+			(i < count ? read_one(draft, &options[i], value, &values[i]) : tell_unknown(draft, options, count, key)) &&
+			good;
 	}
 	return good;
 }

@@ -184,11 +184,11 @@ struct http *http_start(int listener, const struct report *report, struct error 
 
 	http->report = report;
 	gethostname(http->hostname, sizeof(http->hostname) - 1);
-	http->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle, http, MHD_OPTION_EXTERNAL_LOGGER,
-		log_message, NULL, MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS_MAX, MHD_OPTION_NOTIFY_COMPLETED, end_request, NULL,
-		MHD_OPTION_END);
+	http->daemon =
+		MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle, http,
+	                     MHD_OPTION_EXTERNAL_LOGGER, log_message, NULL, MHD_OPTION_LISTEN_SOCKET, listener,
+	                     MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+	                     (unsigned)IDLE_SECONDS_MAX, MHD_OPTION_NOTIFY_COMPLETED, end_request, NULL, MHD_OPTION_END);
 	if (http->daemon)
 		return http;
 	error_set(error, "cannot serve HTTP: libmicrohttpd does not start");

@@ -19,10 +19,10 @@ struct answer {
 
 struct route {
 	const char *path;
-	unsigned methods; /* of enum method */
+	unsigned methods;  /* of enum method */
 	const char *allow; /* the same for people: the Allow header of a 405 (RFC 9110, section 10.2.1) */
-	bool changes; /* changes state: who asks is checked (access.h) */
-	bool hot;     /* its answer is the same until a new sample comes: made once a generation, shared by all */
+	bool changes;      /* changes state: who asks is checked (access.h) */
+	bool hot;          /* its answer is the same until a new sample comes: made once a generation, shared by all */
 	void (*answer)(const struct report *report, struct answer *answer);
 };
 

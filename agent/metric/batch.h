@@ -12,9 +12,9 @@
 struct instance; /* metric/metric.h */
 
 struct batch_row {
-	size_t name;     /* where the instance's name begins in `text`; of a family without instances it is "" */
-	size_t labels;   /* where its first label begins in `text`; each is followed by the next after its NUL */
-	bool summed;     /* takes part in the family's sum */
+	size_t name;               /* where the instance's name begins in `text`; of a family without instances it is "" */
+	size_t labels;             /* where its first label begins in `text`; each is followed by the next after its NUL */
+	bool summed;               /* takes part in the family's sum */
 	struct instance *instance; /* set by metric_intern(); belongs to the catalogue */
 };
 

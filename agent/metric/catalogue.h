@@ -28,10 +28,10 @@ struct known {
 
 struct catalogue {
 	const struct pindrop_family *family;
-	int64_t time;        /* of its last sample: wall clock, ns; 0: none since the start */
-	size_t count, room;  /* of `known` */
+	int64_t time;         /* of its last sample: wall clock, ns; 0: none since the start */
+	size_t count, room;   /* of `known` */
 	struct known **known; /* by instance index */
-	size_t bucket_count; /* a power of two */
+	size_t bucket_count;  /* a power of two */
 	struct known **buckets;
 };
 

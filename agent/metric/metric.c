@@ -116,8 +116,7 @@ void metric_intern(struct metric *metric, struct batch *batch)
 		if (!isfinite(batch->values[i]))
 			batch->values[i] = NAN;
 	for (size_t row = 0; row < batch->row_count; row++)
-		batch->rows[row].instance =
-			catalogue_intern(&metric->families[batch->family], batch, row, &metric->lock);
+		batch->rows[row].instance = catalogue_intern(&metric->families[batch->family], batch, row, &metric->lock);
 }
 
 /* --- publishing: all with the lock held ---------------------------------------------------------------------- */
@@ -310,8 +309,7 @@ static void copy(struct metric *metric, struct snapshot *snapshot, struct parts 
 	for (size_t i = 0; i < plan->aggregate_count; i++) {
 		const struct plan_aggregate *aggregate = &plan->aggregates[i];
 
-		parts->values[i] =
-			window_value(&metric->views[metric->view_of[i]].window, aggregate->fn, aggregate->quantile);
+		parts->values[i] = window_value(&metric->views[metric->view_of[i]].window, aggregate->fn, aggregate->quantile);
 	}
 }
 

@@ -22,7 +22,7 @@ struct instance {
 /* What the last samples said of one instance. */
 struct reading {
 	const struct instance *instance;
-	bool present;         /* it was in its family's last sample */
+	bool present; /* it was in its family's last sample */
 	bool summed;
 	int64_t time;         /* of its last sample: wall clock, ns */
 	const double *values; /* as many as the family has fields; NaN is unknown */

@@ -36,9 +36,9 @@ struct window_row {
 /* Starts by window_begin(), ends by window_release(). */
 struct window {
 	int64_t over;
-	bool quantiles; /* someone asks for them: a service window needs rows for nothing else */
-	int64_t now;    /* wall clock, ns; 0: no sample yet */
-	double last;    /* the newest known value */
+	bool quantiles;          /* someone asks for them: a service window needs rows for nothing else */
+	int64_t now;             /* wall clock, ns; 0: no sample yet */
+	double last;             /* the newest known value */
 	struct window_row total; /* of a service window */
 	double share;            /* how many samples may share a row now; doubles when the rows run out */
 	struct window_row *rows; /* a ring */

@@ -34,7 +34,8 @@ static json_t *show_aggregate(const struct plan *plan, const struct plan_aggrega
 	tree_set(object, "of", tree_text(metric));
 	tree_set(object, "instance", tree_text(aggregate->instance));
 	tree_set(object, "fn", tree_text(aggregate->fn_name));
-	tree_set(object, "over", tree_text(aggregate->over ? text_from_duration(clock_seconds(aggregate->over), over) : "service"));
+	tree_set(object, "over",
+	         tree_text(aggregate->over ? text_from_duration(clock_seconds(aggregate->over), over) : "service"));
 	tree_set(object, "unit", show_unit(field, aggregate->fn));
 	tree_set(object, "value", tree_value(value));
 	free(metric);

@@ -8,9 +8,9 @@
 static const char *type_name(enum pindrop_type type)
 {
 	static const char *const names[] = {
-		[PINDROP_BOOL] = "true/false", [PINDROP_INTEGER] = "integer",  [PINDROP_NUMBER] = "number",
-		[PINDROP_DURATION] = "duration", [PINDROP_SIZE] = "size",      [PINDROP_STRING] = "text",
-		[PINDROP_STRINGS] = "texts",   [PINDROP_PATTERNS] = "patterns",
+		[PINDROP_BOOL] = "true/false",   [PINDROP_INTEGER] = "integer",   [PINDROP_NUMBER] = "number",
+		[PINDROP_DURATION] = "duration", [PINDROP_SIZE] = "size",         [PINDROP_STRING] = "text",
+		[PINDROP_STRINGS] = "texts",     [PINDROP_PATTERNS] = "patterns",
 	};
 
 	return names[type];

@@ -63,8 +63,8 @@ static void judge(struct verdict *verdict, const struct report *report, const st
 		add_reason(verdict, "%s", report->refused[i]);
 	if (store->error[0])
 		add_reason(verdict, "the store cannot write: %s", store->error);
-	verdict->failing = (status->running && verdict->missing == status->family_count) ||
-	                   (store->error[0] && store->last_written == 0);
+	verdict->failing =
+		(status->running && verdict->missing == status->family_count) || (store->error[0] && store->last_written == 0);
 }
 
 static json_t *show_stuck(const struct collect_family_status *family)
@@ -142,9 +142,9 @@ char *report_health(const struct report *report, bool *failing)
 	judge(&verdict, report, status, &store);
 	*failing = verdict.failing;
 	tree_set(root, "status",
-	         json_string(verdict.failing                                ? "failing"
+	         json_string(verdict.failing                        ? "failing"
 	                     : json_array_size(verdict.reasons) > 0 ? "degraded"
-	                                                                    : "ok"));
+	                                                            : "ok"));
 	tree_set(root, "reasons", verdict.reasons);
 	show_state(root, status);
 	tree_set(root, "version", json_string(PINDROP_VERSION));

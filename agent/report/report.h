@@ -23,8 +23,8 @@ struct report {
 	struct metric *metric;
 	struct collect *collect;
 	struct store *store;
-	int64_t started;   /* of the agent: monotonic, ns */
-	const char *address; /* "http://127.0.0.1:8080": where it listens */
+	int64_t started;            /* of the agent: monotonic, ns */
+	const char *address;        /* "http://127.0.0.1:8080": where it listens */
 	const char *const *refused; /* one line for each plugin that was left out, ended by NULL; NULL: none */
 };
 

@@ -43,8 +43,8 @@ static int64_t define_tier(struct layout *layout, int64_t step, int64_t keep)
 	size_t count = step == layout->step ? 1 : 3;
 
 	for (size_t i = 0; i < count; i++)
-		define(layout, memory_format("RRA:%s:0.5:%lld:%lld", functions[i], (long long)(step / layout->step),
-		                             (long long)rows));
+		define(layout,
+		       memory_format("RRA:%s:0.5:%lld:%lld", functions[i], (long long)(step / layout->step), (long long)rows));
 	return (int64_t)count * rows;
 }
 

@@ -122,7 +122,8 @@ static bool matches(const struct described *is, const struct layout *layout, con
 {
 	if (is->step != (unsigned long)layout->step)
 		return error_set(error, "%s has a step of %lu s, the configuration wants %lld s", path, is->step,
-		                 (long long)layout->step), false;
+		                 (long long)layout->step),
+		       false;
 	for (size_t i = 0; i < is->count || i < layout->definition_count; i++) {
 		const char *has = i < is->count ? is->definitions[i] : "nothing";
 		const char *wants = i < layout->definition_count ? layout->definitions[i] : "nothing";

@@ -43,8 +43,8 @@ struct series {
 };
 
 struct family_store {
-	struct layout layout; /* constant */
-	size_t count;         /* lock */
+	struct layout layout;   /* constant */
+	size_t count;           /* lock */
 	struct series **series; /* by instance index; NULL: not seen yet */
 };
 
@@ -187,7 +187,8 @@ static void drop_past(struct store *store, struct series *series)
 
 /* The lines for the backlog. After a gap beyond the heartbeat librrd would take the first sample for the end of the
  * gap, and its row for unknown: so the gap is ended by a line of unknowns one interval before. One block. */
-static size_t make_lines(const struct series *series, const struct layout *layout, int64_t interval, const char ***lines)
+static size_t make_lines(const struct series *series, const struct layout *layout, int64_t interval,
+                         const char ***lines)
 {
 	size_t line_size = LAYOUT_LINE_SIZE(layout->family->field_count), max = 2 * series->leaving.count, count = 0;
 	char *text;
@@ -255,7 +256,8 @@ static struct series *next_series(struct store *store, size_t family, size_t *in
 	return series;
 }
 
-static void tell(struct store *store, int64_t began, uint64_t written_before, uint64_t errors, const struct error *error)
+static void tell(struct store *store, int64_t began, uint64_t written_before, uint64_t errors,
+                 const struct error *error)
 {
 	struct store_status *status = &store->status;
 
@@ -352,7 +354,8 @@ static int lock_data_dir(const char *path, struct error *error)
 	if (fd < 0) {
 		error_set(error, "cannot write to the data folder %s: %s; see agent { data_dir = … }", path, strerror(errno));
 	} else if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		error_set(error, "another pindrop stores in %s; end it, or choose another folder in agent { data_dir = … }", path);
+		error_set(error, "another pindrop stores in %s; end it, or choose another folder in agent { data_dir = … }",
+		          path);
 		close(fd);
 		fd = -1;
 	}

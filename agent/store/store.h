@@ -57,10 +57,10 @@ char *store_path(const struct plan *plan, size_t family, const char *instance);
 int64_t store_file_size(const struct plan *plan, size_t family);
 
 struct store_status {
-	size_t files;           /* that have been written to */
-	size_t buffered;        /* samples that wait in memory */
-	uint64_t written;       /* samples written since the start */
-	uint64_t dropped;       /* samples lost because the buffer was full or librrd refused them */
+	size_t files;     /* that have been written to */
+	size_t buffered;  /* samples that wait in memory */
+	uint64_t written; /* samples written since the start */
+	uint64_t dropped; /* samples lost because the buffer was full or librrd refused them */
 	uint64_t flushes;
 	uint64_t last_written;  /* samples written by the last flush */
 	int64_t last_flush;     /* wall clock, ns; 0: none yet */

@@ -73,7 +73,8 @@ static int send_notice(int control, const struct notice *notice, const int fds[2
 		packet.msg_control = passing.room;
 		packet.msg_controllen = sizeof(passing.room);
 		head = CMSG_FIRSTHDR(&packet);
-		*head = (struct cmsghdr){.cmsg_len = CMSG_LEN(2 * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+		*head =
+			(struct cmsghdr){.cmsg_len = CMSG_LEN(2 * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
 		memcpy(CMSG_DATA(head), fds, 2 * sizeof(int));
 	}
 	return sendmsg(control, &packet, MSG_NOSIGNAL) < 0 ? -1 : 0;
@@ -84,8 +85,10 @@ static int receive_notice(int control, struct notice *notice, int fds[2])
 {
 	struct iovec bytes = {.iov_base = notice, .iov_len = sizeof(*notice)};
 	union passing passing = {{0}};
-	struct msghdr packet = {
-		.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = passing.room, .msg_controllen = sizeof(passing.room)};
+	struct msghdr packet = {.msg_iov = &bytes,
+	                        .msg_iovlen = 1,
+	                        .msg_control = passing.room,
+	                        .msg_controllen = sizeof(passing.room)};
 	ssize_t length;
 	struct cmsghdr *head;
 
