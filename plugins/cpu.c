@@ -13,19 +13,14 @@
 /* The columns of /proc/stat, in its order; usage comes before them. Old kernels have fewer. */
 enum { USAGE, USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, STEAL, GUEST, GUEST_NICE, FIELDS };
 
-/* clang-format off: a field is a row */
-#define COUNTER(name_, stat_, help_)                                                                           \
-	{                                                                                                          \
-		.name = name_, .kind = PINDROP_COUNTER, .unit = "seconds", .decimals = 2, .stat = stat_, .help = help_ \
-	}
+/* A row stays a row. */
+/* clang-format off */
+#define COUNTER(name_, stat_, help_) \
+	{.name = name_, .kind = PINDROP_COUNTER, .unit = "seconds", .decimals = 2, .stat = stat_, .help = help_}
 
 static const struct pindrop_field fields[FIELDS] = {
-	[USAGE] = {.name = "usage",
-               .kind = PINDROP_GAUGE,
-               .unit = "percent",
-               .decimals = 1,
-               .stat = "usage",
-               .help = "time spent neither idle nor waiting for disks, since the last sample"},
+	[USAGE] = {.name = "usage", .kind = PINDROP_GAUGE, .unit = "percent", .decimals = 1, .stat = "usage",
+	           .help = "time spent neither idle nor waiting for disks, since the last sample"},
 	[USER] = COUNTER("user", "time_stat.user", "in programs, guests included"),
 	[NICE] = COUNTER("nice", NULL, "in programs of low priority"),
 	[SYSTEM] = COUNTER("system", "time_stat.system", "in the kernel"),
@@ -131,7 +126,7 @@ static struct past *past_of(struct cpu *cpu, unsigned long number)
 /* A core that is switched off has no line. When it comes back, what it did before says nothing of the last second. */
 static void forget_absent(struct cpu *cpu, const bool *present)
 {
-	for (size_t i = 0; i < cpu->core_count; i++)
+	for (size_t i = 0; cpu->cores && i < cpu->core_count; i++)
 		cpu->cores[i].known = cpu->cores[i].known && present[i];
 }
 

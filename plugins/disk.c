@@ -22,11 +22,10 @@
 
 enum { READ_BYTES, WRITE_BYTES, READ_COUNT, WRITE_COUNT, READ_TIME, WRITE_TIME, BUSY_TIME, IO_FIELDS };
 
-/* clang-format off: a field is a row */
-#define TOTAL_OF(name_, unit_, decimals_, stat_, help_)                                                            \
-	{                                                                                                              \
-		.name = name_, .kind = PINDROP_COUNTER, .unit = unit_, .decimals = decimals_, .stat = stat_, .help = help_ \
-	}
+/* A row stays a row. */
+/* clang-format off */
+#define TOTAL_OF(name_, unit_, decimals_, stat_, help_) \
+	{.name = name_, .kind = PINDROP_COUNTER, .unit = unit_, .decimals = decimals_, .stat = stat_, .help = help_}
 
 static const struct pindrop_field io_fields[IO_FIELDS] = {
 	[READ_BYTES] = TOTAL_OF("read_bytes", "bytes", 0, "read_bytes", "read from the disk"),
@@ -189,11 +188,10 @@ static void forget_absent(struct io *io)
 
 enum { TOTAL, USED, FREE, USED_PERCENT, INODES, INODES_FREE, SPACE_FIELDS };
 
-/* clang-format off: a field is a row */
-#define LEVEL(name_, unit_, stat_, help_)                                                                \
-	{                                                                                                    \
-		.name = name_, .kind = PINDROP_GAUGE, .unit = unit_, .decimals = 0, .stat = stat_, .help = help_ \
-	}
+/* A row stays a row. */
+/* clang-format off */
+#define LEVEL(name_, unit_, stat_, help_) \
+	{.name = name_, .kind = PINDROP_GAUGE, .unit = unit_, .decimals = 0, .stat = stat_, .help = help_}
 
 static const struct pindrop_field space_fields[SPACE_FIELDS] = {
 	[TOTAL] = LEVEL("total", "bytes", "total_mem", "size of the file system"),

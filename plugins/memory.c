@@ -10,19 +10,12 @@
 enum { TOTAL, AVAILABLE, USED, FREE, ACTIVE, INACTIVE, BUFFERS, CACHED, SHARED, SLAB, PERCENT, VM_FIELDS };
 enum { SWAP_TOTAL, SWAP_USED, SWAP_FREE, SWAP_PERCENT, SWAP_IN, SWAP_OUT, SWAP_FIELDS };
 
-/* clang-format off: a field is a row */
-#define BYTES(name_, stat_, help_)                                                          \
-	{                                                                                       \
-		.name = name_, .kind = PINDROP_GAUGE, .unit = "bytes", .stat = stat_, .help = help_ \
-	}
-#define SHARE(help_)                                                                                                 \
-	{                                                                                                                \
-		.name = "percent", .kind = PINDROP_GAUGE, .unit = "percent", .decimals = 1, .stat = "percent", .help = help_ \
-	}
-#define SWAPPED(name_, help_)                                                  \
-	{                                                                          \
-		.name = name_, .kind = PINDROP_COUNTER, .unit = "bytes", .help = help_ \
-	}
+/* A row stays a row. */
+/* clang-format off */
+#define BYTES(name_, stat_, help_) {.name = name_, .kind = PINDROP_GAUGE, .unit = "bytes", .stat = stat_, .help = help_}
+#define SHARE(help_) \
+	{.name = "percent", .kind = PINDROP_GAUGE, .unit = "percent", .decimals = 1, .stat = "percent", .help = help_}
+#define SWAPPED(name_, help_) {.name = name_, .kind = PINDROP_COUNTER, .unit = "bytes", .help = help_}
 
 static const struct pindrop_field vm_fields[VM_FIELDS] = {
 	[TOTAL] = BYTES("total", "total", "physical memory"),

@@ -3,12 +3,13 @@
 #define DAY 86400.0
 #define YEAR (365 * DAY)
 
-/* clang-format off: an option is a row */
+/* A row stays a row. */
+/* clang-format off */
 const struct pindrop_option agent_options[AGENT_OPTIONS] = {
 	[AGENT_LISTEN] = {"listen", PINDROP_STRING, "127.0.0.1:8080", 0, 0,
-                      "address and port of HTTP; \"[::1]:8080\" for IPv6, port 0 lets the kernel choose"},
+	                  "address and port of HTTP; \"[::1]:8080\" for IPv6, port 0 lets the kernel choose"},
 	[AGENT_DATA_DIR] = {"data_dir", PINDROP_STRING, "data", 0, 0,
-                        "the folder of the RRD files, relative to the configuration"},
+	                    "the folder of the RRD files, relative to the configuration"},
 	[AGENT_INTERVAL] = {"interval", PINDROP_DURATION, "1s", 0.1, DAY, "how often plugins are sampled that say nothing"},
 	[AGENT_FLUSH] = {"flush", PINDROP_DURATION, "10s", 1, DAY, "how often samples are written to the RRD files"},
 	[AGENT_AUTOSTART] = {"autostart", PINDROP_BOOL, "true", 0, 0, "sample from the beginning; false waits for /start"},
@@ -27,26 +28,24 @@ const struct pindrop_option purge_options[PURGE_OPTIONS] = {
 
 const struct pindrop_option plugin_options[PLUGIN_OPTIONS] = {
 	[PLUGIN_INTERVAL] = {"interval", PINDROP_DURATION, NULL, 0.1, DAY,
-                         "how often this plugin is sampled; without it agent.interval"},
+	                     "how often this plugin is sampled; without it agent.interval"},
 };
 
 const struct pindrop_option aggregate_options[AGGREGATE_OPTIONS] = {
 	[AGGREGATE_OF] = {"of", PINDROP_STRING, NULL, 0, 0, "the metric: \"cpu.usage\""},
 	[AGGREGATE_INSTANCE] = {"instance", PINDROP_STRING, NULL, 0, 0, "one instance: \"/\"; without it all together"},
 	[AGGREGATE_FN] = {"fn", PINDROP_STRING, NULL, 0, 0, "min max avg sum last count stddev, or p50 … p99.9"},
-	[AGGREGATE_OVER] = {"over", PINDROP_STRING, "service", 0, 0,
-                        "\"service\" (since the last start) or a time: \"24h\""},
+	[AGGREGATE_OVER] = {"over", PINDROP_STRING, "service", 0, 0, "\"service\" (since the last start) or a time: \"24h\""},
 	[AGGREGATE_FORMAT] = {"format", PINDROP_STRING, NULL, 0, 0,
-                          "how past_stat writes it: \"%.1f%%\"; without it a number"},
+	                      "how past_stat writes it: \"%.1f%%\"; without it a number"},
 };
 
 const struct option_group option_groups[] = {
 	{"agent", "the agent itself", agent_options, AGENT_OPTIONS},
-	{"retention", "a list of tiers, finest first; default: 1s for 6h, 1m for 14d, 1h for 2y", tier_options,
-     TIER_OPTIONS},
+	{"retention", "a list of tiers, finest first; default: 1s for 6h, 1m for 14d, 1h for 2y", tier_options, TIER_OPTIONS},
 	{"purge", "when history goes (comes with a later version)", purge_options, PURGE_OPTIONS},
 	{"aggregate", "aggregate \"NAME\" { … }: one number about the past, in past_stat", aggregate_options,
-     AGGREGATE_OPTIONS},
+	 AGGREGATE_OPTIONS},
 };
 /* clang-format on */
 const size_t option_group_count = PINDROP_COUNT(option_groups);

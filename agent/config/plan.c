@@ -283,12 +283,14 @@ static void take_plugins(struct draft *draft)
 			draft->families[plan->family_count++] = (struct plan_family){&plugin->table->families[k], plugin};
 		}
 	}
-	plan->plugins = draft->plugins ? draft_keep(draft, draft->plugins) : NULL;
-	plan->families = draft->families ? draft_keep(draft, draft->families) : NULL;
-	if (plan->family_count == 0 && draft->mistake_count == 0) {
-		look_at(draft, 0, "plugins", NULL);
-		draft_mistake(draft, "there is nothing to sample: no plugin was loaded");
-	}
+	if (plan->plugin_count > 0)
+		plan->plugins = draft_keep(draft, draft->plugins);
+	if (plan->family_count > 0)
+		plan->families = draft_keep(draft, draft->families);
+	if (plan->family_count > 0 || draft->mistake_count > 0)
+		return;
+	look_at(draft, 0, "plugins", NULL);
+	draft_mistake(draft, "there is nothing to sample: no plugin was loaded");
 }
 
 /* --- aggregates --------------------------------------------------------------------------------------------- */

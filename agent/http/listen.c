@@ -42,7 +42,7 @@ static int bind_one(const struct addrinfo *found)
 
 static void tell_address(int fd, char address[HTTP_ADDRESS_SIZE])
 {
-	struct sockaddr_storage bound;
+	struct sockaddr_storage bound = {0};
 	socklen_t length = sizeof(bound);
 	char host[64] = "?", port[16] = "?";
 

@@ -225,8 +225,9 @@ static double quantile_of(const struct window *window, double quantile)
 	}
 	qsort(values, window->count, sizeof(*values), by_value);
 	wanted = quantile * sum * (1 - 1e-12); /* 0.95 * 20 may come out above 19 */
-	for (sum = values[0].weight; sum < wanted && i + 1 < window->count; sum += values[i].weight)
-		i++;
+	sum = values[0].weight;
+	while (sum < wanted && i + 1 < window->count)
+		sum += values[++i].weight;
 	found = values[i].value;
 	free(values);
 	return found;

@@ -129,9 +129,7 @@ int message_send(int socket, const struct message *message, int64_t timeout)
 
 		if (part >= 0)
 			sent += (size_t)part;
-		else if (errno == EAGAIN && await(socket, POLLOUT, deadline) < 0)
-			return -1;
-		else if (errno != EAGAIN && errno != EINTR)
+		else if (errno != EINTR && (errno != EAGAIN || await(socket, POLLOUT, deadline) < 0))
 			return -1;
 	}
 	return 0;

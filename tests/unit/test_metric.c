@@ -161,7 +161,7 @@ static void a_sample_is_seen_whole(void **state)
 	disk.rows[1].summed = false;
 	metric_intern(metric, &cpu);
 	metric_intern(metric, &disk);
-	assert_true(metric_generation(metric) == before); /* nothing is shown by interning */
+	assert_true(metric_generation(metric) == before);  /* nothing is shown by interning */
 	assert_true(isnan(batch_values(&disk, 1)[LEVEL])); /* the store must not see infinity either */
 	metric_publish(metric, both, 2);
 	assert_true(metric_generation(metric) == before + 1);
