@@ -144,7 +144,8 @@ static int sample_cores(void *state, struct pindrop_batch *batch)
 	while (line && strncmp(line, "cpu", 3) == 0) {
 		char *columns, name[16];
 		unsigned long number = strtoul(line + 3, &columns, 10);
-		struct past *past = columns > line + 3 && number < CORES_MAX ? past_of(cpu, number) : NULL;
+		/* "cpu  100 …", with spaces, is the line of all together. */
+		struct past *past = line[3] != ' ' && columns > line + 3 && number < CORES_MAX ? past_of(cpu, number) : NULL;
 
 		if (past) {
 			snprintf(name, sizeof(name), "%lu", number);

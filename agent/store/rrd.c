@@ -16,10 +16,11 @@
 /* The one lock that rrd.h speaks of: librrd is one for the whole process, so its lock is too. */
 static pthread_mutex_t librrd = PTHREAD_MUTEX_INITIALIZER;
 
-/* What librrd says, for people. With the lock held. */
+/* What librrd says, for people; where a disk is full it says nothing, but errno does. With the lock held. */
 static int tell(struct error *error, const char *path)
 {
-	const char *words = rrd_get_error();
+	int saved = errno;
+	const char *words = rrd_test_error() && *rrd_get_error() ? rrd_get_error() : strerror(saved);
 
 	if (strncmp(words, path, strlen(path)) == 0)
 		error_set(error, "%s", words);
