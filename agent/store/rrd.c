@@ -8,20 +8,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 
 /* The one lock that rrd.h speaks of: librrd is one for the whole process, so its lock is too. */
 static pthread_mutex_t librrd = PTHREAD_MUTEX_INITIALIZER;
 
-/* What librrd says, for people; where a disk is full it says nothing, but errno does. With the lock held. */
+/* What librrd says, for people. With the lock held. */
 static int tell(struct error *error, const char *path)
 {
-	int saved = errno;
-	const char *words = rrd_test_error() && *rrd_get_error() ? rrd_get_error() : strerror(saved);
+	const char *words = rrd_get_error();
 
+	if (!*words)
+		words = "librrd could not write it, and does not say why";
 	if (strncmp(words, path, strlen(path)) == 0)
 		error_set(error, "%s", words);
 	else
@@ -45,10 +48,25 @@ static int make_folders(const char *path, struct error *error)
 	return failed;
 }
 
+/* librrd says nothing at all when the disk is full. */
+static int check_room(const char *path, const struct layout *layout, struct error *error)
+{
+	char *folder = memory_format("%.*s", (int)(strrchr(path, '/') - path), path);
+	char needed[TEXT_AMOUNT_SIZE], left[TEXT_AMOUNT_SIZE];
+	struct statvfs disk;
+	double room = statvfs(folder, &disk) == 0 ? (double)disk.f_bavail * (double)disk.f_frsize : INFINITY;
+
+	free(folder);
+	if (room >= (double)layout->file_size)
+		return 0;
+	return error_set(error, "cannot make %s: the disk is full (%s needed, %s free)", path,
+	                 text_from_size((double)layout->file_size, needed), text_from_size(room, left));
+}
+
 int file_make(const char *path, const struct layout *layout, int64_t start, struct error *error)
 {
 	char *beside = memory_format("%s.new", path);
-	int failed = make_folders(path, error);
+	int failed = make_folders(path, error) < 0 || check_room(path, layout, error) < 0 ? -1 : 0;
 
 	if (!failed) {
 		pthread_mutex_lock(&librrd);
