@@ -15,6 +15,9 @@ log=$work/log
 agent='' url='' status='' failures=0
 kept=() # commands that undo what a test did to the machine, last first
 
+# How many mounts of real devices there are, by psutil (Debian's, for the system's Python): none in a bare container.
+partitions() { /usr/bin/python3 -c 'import psutil; print(len({p.device for p in psutil.disk_partitions()}))'; }
+
 undo() { kept=("$1" "${kept[@]}"); }
 
 finish() {
