@@ -115,8 +115,7 @@ static void read_agent(struct draft *draft, const json_t *value)
 	union pindrop_value *values = draft->memory->agent;
 
 	look_at(draft, draft->line, "agent", NULL);
-	if (!values_read(draft, value, agent_options, AGENT_OPTIONS, values))
-		return;
+	values_read(draft, value, agent_options, AGENT_OPTIONS, values);
 	check_interval(draft, values[AGENT_INTERVAL].number);
 	read_listen(draft, values[AGENT_LISTEN].text);
 	if (!*values[AGENT_DATA_DIR].text)
@@ -252,8 +251,8 @@ static void read_plugin(struct draft *draft, const char *name, const json_t *val
 	if (!plugin || !value)
 		return;
 	values = &draft->memory->plugins[plugin - draft->plugins];
-	if (values_read(draft, value, values->rows, values->count, values->values))
-		check_interval(draft, values->values[PLUGIN_INTERVAL].number);
+	values_read(draft, value, values->rows, values->count, values->values);
+	check_interval(draft, values->values[PLUGIN_INTERVAL].number);
 }
 
 static bool is_on(const struct plan_plugin *plugin, const struct pindrop_family *family)
