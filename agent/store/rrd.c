@@ -159,7 +159,7 @@ enum file_state file_inspect(const char *path, const struct layout *layout, int6
 	enum file_state state = FILE_DAMAGED;
 	rrd_info_t *info;
 
-	if (access(path, F_OK) < 0 && errno == ENOENT)
+	if (access(path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return FILE_ABSENT;
 	pthread_mutex_lock(&librrd);
 	info = rrd_info_r(path);

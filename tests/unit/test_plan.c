@@ -1,0 +1,349 @@
+/* links: agent/config/plan.c agent/config/values.c agent/config/aggregate.c agent/config/options.c agent/base/text.c
+ * agent/base/memory.c agent/base/log.c agent/base/clock.c agent/base/error.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "config/plan.h"
+
+static const struct pindrop_field cpu_fields[] = {{"usage", PINDROP_GAUGE, "percent", 1, "usage", "…"},
+                                                  {"user", PINDROP_COUNTER, "seconds", 2, NULL, "…"}};
+static const struct pindrop_field space_fields[] = {{"used_percent", PINDROP_GAUGE, "percent", 0, NULL, "…"}};
+static const struct pindrop_field vm_fields[] = {{"percent", PINDROP_GAUGE, "percent", 1, NULL, "…"}};
+
+static const struct pindrop_option cpu_options[] = {{.name = "per_core", .type = PINDROP_BOOL, .preset = "false"}};
+static const struct pindrop_option disk_options[] = {
+	{.name = "exclude", .type = PINDROP_PATTERNS},
+	{.name = "limit", .type = PINDROP_INTEGER, .preset = "5", .min = 1, .max = 10},
+	{.name = "size", .type = PINDROP_SIZE, .preset = "1MB"},
+	{.name = "text", .type = PINDROP_STRING, .preset = "x"},
+};
+
+static const struct pindrop_family cpu_families[] = {
+	{.name = "cpu", .fields = cpu_fields, .field_count = 2},
+	{.name = "cpu.core", .fields = cpu_fields, .field_count = 2, .instance = "core", .option = "per_core"},
+};
+static const struct pindrop_family memory_families[] = {{.name = "memory.vm", .fields = vm_fields, .field_count = 1}};
+static const struct pindrop_family disk_families[] = {
+	{.name = "disk.space", .fields = space_fields, .field_count = 1, .instance = "mount"}};
+
+static const struct pindrop_plugin plugins[] = {
+	{.name = "cpu", .options = cpu_options, .option_count = 1, .families = cpu_families, .family_count = 2},
+	{.name = "memory", .families = memory_families, .family_count = 1},
+	{.name = "disk", .options = disk_options, .option_count = 4, .families = disk_families, .family_count = 1},
+};
+
+/* A plan_find. "bad" is there, but no good. */
+static void find(void *context, const char *name, struct plan_found *found)
+{
+	(void)context;
+	*found = (struct plan_found){.path = "/plugins/x.so"};
+	for (size_t i = 0; i < PINDROP_COUNT(plugins); i++)
+		if (strcmp(plugins[i].name, name) == 0)
+			found->table = &plugins[i];
+	found->missing = !found->table && strcmp(name, "bad") != 0;
+	error_set(&found->error, found->missing ? "there is no such plugin" : "/plugins/bad.so: refused: it is bad");
+}
+
+static struct plan *check(const char *declarations, struct plan_mistakes *mistakes)
+{
+	char text[4096];
+	json_t *answer;
+	struct plan *plan;
+
+	snprintf(text, sizeof(text), "{\"declarations\": [%s]}", declarations);
+	answer = json_loads(text, 0, NULL);
+	assert_non_null(answer);
+	plan = plan_check(answer, "etc/pindrop.lua", find, NULL, mistakes);
+	json_decref(answer);
+	return plan;
+}
+
+static struct plan *good(const char *declarations)
+{
+	struct plan_mistakes mistakes = {0};
+	struct plan *plan = check(declarations, &mistakes);
+
+	for (size_t i = 0; i < mistakes.count; i++)
+		print_error("%s\n", mistakes.texts[i]);
+	assert_non_null(plan);
+	assert_int_equal(mistakes.count, 0);
+	return plan;
+}
+
+/* The declarations make exactly this mistake. */
+static void wrong(const char *declarations, const char *text)
+{
+	struct plan_mistakes mistakes = {0};
+	struct plan *plan = check(declarations, &mistakes);
+
+	assert_null(plan);
+	assert_int_equal(mistakes.count, 1);
+	assert_string_equal(mistakes.texts[0], text);
+	plan_mistakes_release(&mistakes);
+}
+
+#define DECLARE(what, line, value) "{\"declare\": \"" what "\", \"line\": " line ", \"value\": " value "}"
+#define NAMED(what, name, line, value) \
+	"{\"declare\": \"" what "\", \"name\": \"" name "\", \"line\": " line ", \"value\": " value "}"
+
+static void nothing_said_is_a_working_agent(void **state)
+{
+	struct plan *plan = good("");
+
+	(void)state;
+	assert_string_equal(plan->listen_host, "127.0.0.1");
+	assert_int_equal(plan->listen_port, 8080);
+	assert_string_equal(plan->data_dir, "etc/data");
+	assert_string_equal(plan->root, "");
+	assert_true(plan->interval == CLOCK_SECOND && plan->flush == 10 * CLOCK_SECOND && plan->autostart);
+	assert_true(plan->purge_after == 30 * 86400 && plan->purge_max_size == 1000000000);
+	assert_int_equal(plan->tier_count, 3);
+	assert_true(plan->tiers[2].step == 3600 && plan->tiers[2].keep == 2 * 365 * 86400);
+	assert_int_equal(plan->plugin_count, 3);
+	assert_int_equal(plan->family_count, 3); /* cpu.core is switched off */
+	assert_int_equal(plan->aggregate_count, 6);
+	assert_string_equal(plan->aggregates[1].name, "max_cpu_usage");
+	assert_true(plan->aggregates[1].fn == PLAN_MAX && plan->aggregates[1].over == 0);
+	assert_string_equal(plan->aggregates[1].format, "%.1f%%");
+	plan_free(plan);
+}
+
+static void options_reach_their_places(void **state)
+{
+	struct plan *plan = good(DECLARE("agent", "1", "{\"listen\": \"[::1]:0\", \"interval\": \"10s\", \"data_dir\": \"/var/x/\"}") "," NAMED(
+		"plugin", "disk", "2",
+		"{\"exclude\": [\"^/a\", \"b$\"], \"limit\": 7, \"size\": \"2kB\"}") "," NAMED("plugin", "cpu", "3",
+	                                                                                   "{\"per_core\": "
+	                                                                                   "true, "
+	                                                                                   "\"interval\": "
+	                                                                                   "0.5}") "," NAMED("plugin",
+	                                                                                                     "disk", "4",
+	                                                                                                     "{\"limit\": "
+	                                                                                                     "8}") "," DECLARE("agent",
+	                                                                                                                       "5",
+	                                                                                                                       "{\"flush\": 60}"));
+	const struct plan_plugin *disk = &plan->plugins[0], *cpu = &plan->plugins[1];
+
+	(void)state;
+	assert_string_equal(plan->listen_host, "::1");
+	assert_int_equal(plan->listen_port, 0);
+	assert_string_equal(plan->data_dir, "/var/x");
+	assert_true(plan->flush == 60 * CLOCK_SECOND);
+	assert_string_equal(disk->options[0].list[1], "b$");
+	assert_null(disk->options[0].list[2]);
+	assert_true(disk->options[1].number == 8); /* what comes later sets further keys */
+	assert_true(disk->options[2].number == 2000);
+	assert_string_equal(disk->options[3].text, "x");
+	assert_true(disk->interval == 10 * CLOCK_SECOND && cpu->interval == CLOCK_SECOND / 2);
+	assert_int_equal(disk->line, 2);
+	assert_int_equal(plan->plugin_count, 2); /* who names plugins gets those */
+	assert_int_equal(plan->family_count, 3);
+	assert_int_equal(plan->aggregate_count, 3); /* the contract's, but for memory's */
+	plan_free(plan);
+}
+
+static void tells_each_mistake(void **state)
+{
+	static const struct {
+		const char *declarations, *text;
+	} cases[] = {
+		{DECLARE("agent", "3", "{\"listn\": \"x\"}"),
+	     "etc/pindrop.lua:3: agent: unknown option \"listn\" (did you mean \"listen\"?)"},
+		{DECLARE("agent", "3", "{\"colour\": 1}"), "etc/pindrop.lua:3: agent: unknown option \"colour\""},
+		{DECLARE("agent", "3", "{\"listen\": \"8080\"}"),
+	     "etc/pindrop.lua:3: agent: \"listen\" must be an address and a port, as \"127.0.0.1:8080\" or \"[::1]:8080\", "
+	     "not \"8080\""},
+		{DECLARE("agent", "3", "{\"listen\": \"::1:80\"}"),
+	     "etc/pindrop.lua:3: agent: \"listen\" must be an address and a port, as \"127.0.0.1:8080\" or \"[::1]:8080\", "
+	     "not \"::1:80\""},
+		{DECLARE("agent", "3", "{\"listen\": \"a:65536\"}"),
+	     "etc/pindrop.lua:3: agent: \"listen\" must be an address and a port, as \"127.0.0.1:8080\" or \"[::1]:8080\", "
+	     "not \"a:65536\""},
+		{DECLARE("agent", "3", "{\"interval\": \"50ms\"}"),
+	     "etc/pindrop.lua:3: agent: \"interval\" must lie between 100ms and 1d"},
+		{DECLARE("agent", "3", "{\"interval\": 1.5}"),
+	     "etc/pindrop.lua:3: agent: \"interval\" must be whole seconds, or less than one"},
+		{DECLARE("agent", "3", "{\"autostart\": \"yes\"}"),
+	     "etc/pindrop.lua:3: agent: \"autostart\" must be true or false, not \"yes\""},
+		{DECLARE("agent", "3", "{\"flush\": {\"$type\": \"function\"}}"),
+	     "etc/pindrop.lua:3: agent: \"flush\" must be a duration (seconds, or \"100ms\", \"10s\", \"5m\", \"1h\", "
+	     "\"7d\", "
+	     "\"2y\"), not a function"},
+		{NAMED("plugin", "nfs", "9", "{}"), "etc/pindrop.lua:9: plugin \"nfs\": there is no such plugin"},
+		{NAMED("plugin", "disk", "9", "{\"limit\": 11}"),
+	     "etc/pindrop.lua:9: plugin \"disk\": \"limit\" must lie between 1 and 10"},
+		{NAMED("plugin", "disk", "9", "{\"limit\": 1.5}"),
+	     "etc/pindrop.lua:9: plugin \"disk\": \"limit\" must be a whole number, not 1.5"},
+		{NAMED("plugin", "disk", "9", "{\"exclude\": [\"(\"]}"),
+	     "etc/pindrop.lua:9: plugin \"disk\": \"exclude\": \"(\" is no POSIX extended regular expression: Unmatched ( "
+	     "or "
+	     "\\("},
+		{DECLARE("retention", "4", "[]"),
+	     "etc/pindrop.lua:4: retention: takes a list of 1 to 16 tiers: { step = \"1s\", keep = \"6h\" }, …"},
+		{DECLARE("retention", "4", "[{\"step\": 60, \"keep\": 10}]"),
+	     "etc/pindrop.lua:4: retention, tier 1: \"keep\" must be at least one \"step\""},
+		{DECLARE("retention", "4", "[{\"step\": 60, \"keep\": \"1d\"}, {\"step\": 60, \"keep\": \"2d\"}]"),
+	     "etc/pindrop.lua:4: retention, tier 2: must have a larger \"step\" than the tier before: finest first"},
+		{DECLARE("retention", "4", "[{\"step\": 1, \"keep\": \"2y\"}]"),
+	     "etc/pindrop.lua:4: retention, tier 1: has more than 10000000 rows; a larger \"step\" or a shorter \"keep\""},
+		{NAMED("aggregate", "a", "7", "{\"of\": \"cpu.usag\", \"fn\": \"max\"}"),
+	     "etc/pindrop.lua:7: aggregate \"a\": there is no metric \"cpu.usag\" (did you mean \"cpu.usage\"?)"},
+		{NAMED("aggregate", "a", "7", "{\"of\": \"cpu.core.usage\", \"fn\": \"max\"}"),
+	     "etc/pindrop.lua:7: aggregate \"a\": \"cpu.core.usage\" is switched off; set plugin \"cpu\" { per_core = true "
+	     "}"},
+		{NAMED("aggregate", "a", "7", "{\"of\": \"cpu.usage\", \"fn\": \"median\"}"),
+	     "etc/pindrop.lua:7: aggregate \"a\": \"fn\": there is no \"median\"; there are min max avg sum last count "
+	     "stddev "
+	     "and p50 … p99.9"},
+		{NAMED("aggregate", "a", "7", "{\"of\": \"cpu.usage\", \"fn\": \"p100\"}"),
+	     "etc/pindrop.lua:7: aggregate \"a\": \"fn\": there is no \"p100\"; there are min max avg sum last count "
+	     "stddev "
+	     "and p50 … p99.9"},
+		{NAMED("aggregate", "a", "7", "{\"of\": \"cpu.usage\", \"fn\": \"max\", \"over\": \"today\"}"),
+	     "etc/pindrop.lua:7: aggregate \"a\": \"over\" must be \"service\" or a duration as \"24h\", not \"today\""},
+		{NAMED("aggregate", "a", "7", "{\"of\": \"cpu.usage\", \"fn\": \"max\", \"instance\": \"0\"}"),
+	     "etc/pindrop.lua:7: aggregate \"a\": cpu has no instances: leave \"instance\" out"},
+		{NAMED("aggregate", "a", "7", "{\"of\": \"cpu.usage\", \"fn\": {\"$type\": \"function\"}}"),
+	     "etc/pindrop.lua:7: aggregate \"a\": a function as \"fn\" comes with a later version; there are min max avg "
+	     "sum "
+	     "last count stddev and p50 … p99.9"},
+		{NAMED("aggregate", "service_start_time", "7", "{\"of\": \"cpu.usage\", \"fn\": \"max\"}"),
+	     "etc/pindrop.lua:7: aggregate \"service_start_time\": cannot have that name"},
+		{NAMED("collector", "q", "8", "{}"), "etc/pindrop.lua:8: collector \"q\": collectors in Lua come with a later "
+	                                         "version; a plugin in C can do it now"},
+		{DECLARE("purge", "8", "3"), "etc/pindrop.lua:8: purge: takes a table with names, { name = value, … }, not 3"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		wrong(cases[i].declarations, cases[i].text);
+}
+
+static void formats_hold_one_number(void **state)
+{
+	static const char *const fine[] = {"%.1f%%", "%f", "%5.2e B", "%g", "%-10.3f", "%%%f"};
+	static const char *const bad[] = {"%d",   "%s",    "%n",     "%f %f", "none", "%",
+	                                  "%.f%", "%100f", "%.100f", "%*f",   "%lf",  "%%f"};
+	char declaration[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++) {
+		snprintf(declaration, sizeof(declaration),
+		         NAMED("aggregate", "a", "1", "{\"of\": \"cpu.usage\", \"fn\": \"avg\", \"format\": \"%s\"}"), fine[i]);
+		plan_free(good(declaration));
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct plan_mistakes mistakes = {0};
+
+		snprintf(declaration, sizeof(declaration),
+		         NAMED("aggregate", "a", "1", "{\"of\": \"cpu.usage\", \"fn\": \"avg\", \"format\": \"%s\"}"), bad[i]);
+		if (check(declaration, &mistakes))
+			fail_msg("%s is no format for one number", bad[i]);
+		assert_int_equal(mistakes.count, 1);
+		plan_mistakes_release(&mistakes);
+	}
+}
+
+static void all_mistakes_come_at_once_in_order(void **state)
+{
+	struct plan_mistakes mistakes = {0};
+	struct plan *plan =
+		check(NAMED("aggregate", "a", "2", "{\"of\": \"cpu.x\"}") "," DECLARE(
+				  "agent", "5", "{\"flush\": \"soon\", \"a\": 1}") "," NAMED("plugin", "disk", "1",
+	                                                                         "{\"exlude\": [], \"limit\": 0}"),
+	          &mistakes);
+
+	(void)state;
+	assert_null(plan);
+	assert_int_equal(mistakes.count, 6);
+	assert_non_null(
+		strstr(mistakes.texts[0], ":1: plugin \"disk\": unknown option \"exlude\" (did you mean \"exclude\"?)"));
+	assert_non_null(strstr(mistakes.texts[1], ":1: plugin \"disk\": \"limit\""));
+	assert_non_null(strstr(mistakes.texts[2], ":2: aggregate \"a\": lacks \"fn\""));
+	assert_non_null(strstr(mistakes.texts[3], ":2: aggregate \"a\": there is no metric"));
+	assert_non_null(strstr(mistakes.texts[4], ":5: agent: "));
+	assert_non_null(strstr(mistakes.texts[5], ":5: agent: "));
+	plan_mistakes_release(&mistakes);
+}
+
+static void what_a_refused_plugin_would_have_is_left_out(void **state)
+{
+	struct plan *plan =
+		good(NAMED("plugin", "bad", "1", "{\"anything\": 1}") "," NAMED("plugin", "cpu", "2", "{}") "," NAMED(
+			"aggregate", "gone", "3",
+			"{\"of\": \"bad.value\", \"fn\": \"max\"}") "," NAMED("aggregate", "here", "4",
+	                                                              "{\"of\": \"cpu.usage\", \"fn\": \"p99.9\", "
+	                                                              "\"over\": \"24h\"}"));
+
+	(void)state;
+	assert_int_equal(plan->plugin_count, 1);
+	assert_int_equal(plan->aggregate_count, 1);
+	assert_string_equal(plan->aggregates[0].name, "here");
+	assert_true(plan->aggregates[0].fn == PLAN_QUANTILE);
+	assert_true(plan->aggregates[0].quantile > 0.9989 && plan->aggregates[0].quantile < 0.9991);
+	assert_true(plan->aggregates[0].over == 86400 * CLOCK_SECOND);
+	plan_free(plan);
+}
+
+static void json_makes_the_same_plan(void **state)
+{
+	struct plan *plan = good(
+		DECLARE("agent", "1", "{\"interval\": \"0.2s\", \"listen\": \"[::1]:1\"}") "," NAMED("plugin", "disk", "2", "{\"exclude\": [\"^/a\"], \"interval\": \"5s\"}") "," NAMED(
+			"plugin", "cpu", "3",
+			"{\"per_core\": true}") "," DECLARE("retention", "4",
+	                                            "[{\"step\": 5, \"keep\": \"1h\"}]") "," NAMED("aggregate", "a", "5",
+	                                                                                           "{\"of\": "
+	                                                                                           "\"cpu.core.usage\", "
+	                                                                                           "\"instance\": \"0\", "
+	                                                                                           "\"fn\": \"max\", "
+	                                                                                           "\"over\": \"90s\"}"));
+	json_t *json = plan_to_json(plan), *again_json;
+	struct plan_mistakes mistakes = {0};
+	struct plan *again = plan_check(json, "etc/pindrop.lua", find, NULL, &mistakes);
+
+	(void)state;
+	assert_non_null(again);
+	again_json = plan_to_json(again);
+	assert_true(json_equal(json, again_json));
+	assert_true(again->aggregates[0].over == 90 * CLOCK_SECOND && again->plugins[0].interval == 5 * CLOCK_SECOND);
+	json_decref(json);
+	json_decref(again_json);
+	plan_free(plan);
+	plan_free(again);
+}
+
+static void steps_are_multiples_of_the_interval(void **state)
+{
+	const struct plan_tier minute = {60, 3600};
+
+	(void)state;
+	assert_int_equal(plan_base_step(CLOCK_SECOND / 5), 1);
+	assert_int_equal(plan_base_step(7 * CLOCK_SECOND), 7);
+	assert_int_equal(plan_tier_step(&minute, 7 * CLOCK_SECOND), 63);
+	assert_int_equal(plan_tier_step(&minute, 120 * CLOCK_SECOND), 120);
+	assert_int_equal(plan_tier_step(&minute, CLOCK_SECOND / 5), 60);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_said_is_a_working_agent),
+		cmocka_unit_test(options_reach_their_places),
+		cmocka_unit_test(tells_each_mistake),
+		cmocka_unit_test(formats_hold_one_number),
+		cmocka_unit_test(all_mistakes_come_at_once_in_order),
+		cmocka_unit_test(what_a_refused_plugin_would_have_is_left_out),
+		cmocka_unit_test(json_makes_the_same_plan),
+		cmocka_unit_test(steps_are_multiples_of_the_interval),
+	};
+
+	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
+}

@@ -1,0 +1,421 @@
+/* links: agent/store/store.c agent/store/rrd.c agent/store/layout.c agent/store/write_behind.c agent/config/plan.c
+ * agent/config/values.c agent/config/aggregate.c agent/config/options.c agent/metric/batch.c agent/base/text.c
+ * agent/base/memory.c agent/base/log.c agent/base/clock.c agent/base/error.c
+ *
+ * The store with the real librrd, in a folder of its own. Time is made up: ticks from BEGIN on. */
+#include <ftw.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "store/layout.h"
+#include "store/store.h"
+
+static const struct pindrop_field fields[] = {
+	{"level", PINDROP_GAUGE, "percent", 1, NULL, "…"},
+	{"bytes", PINDROP_COUNTER, "bytes", 0, NULL, "…"},
+	{"time", PINDROP_COUNTER, "seconds", 2, NULL, "…"},
+};
+static const struct pindrop_family tables[] = {
+	{.name = "one", .fields = fields, .field_count = 3},
+	{.name = "many.of", .fields = fields, .field_count = 3, .instance = "letter"},
+};
+static struct plan_plugin plugin = {.interval = CLOCK_SECOND};
+static const struct plan_family families[] = {{&tables[0], &plugin}, {&tables[1], &plugin}};
+static const struct plan_tier tiers[] = {{1, 600}, {10, 6000}};
+static struct plan plan = {
+	.flush = 3600 * CLOCK_SECOND, .tier_count = 2, .tiers = tiers, .family_count = 2, .families = families};
+
+static const struct instance alone = {.name = ""}, slash = {.name = "/", .index = 0},
+							 home = {.name = "/home", .index = 1};
+
+static int64_t begin; /* s: some minutes ago, so that all lies within the finest tier */
+
+static int make_folder(void **state)
+{
+	char *folder = memory_format("%s/pindrop-store.XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+
+	*state = folder;
+	begin = clock_wall() / CLOCK_SECOND / 10 * 10 - 300;
+	plan.data_dir = mkdtemp(folder);
+	plugin.interval = CLOCK_SECOND;
+	return plan.data_dir ? 0 : -1;
+}
+
+static int remove_one(const char *path, const struct stat *status, int flag, struct FTW *place)
+{
+	(void)status, (void)flag, (void)place;
+	return remove(path);
+}
+
+static int remove_folder(void **state)
+{
+	nftw(*state, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	free(*state);
+	return 0;
+}
+
+static struct store *open_store(void)
+{
+	struct error error = {""};
+	struct store *store = store_open(&plan, &error);
+
+	if (!store)
+		fail_msg("%s", error.text);
+	return store;
+}
+
+static void append(struct store *store, size_t family, const struct instance *instance, int64_t second, double level,
+                   double bytes, double time)
+{
+	struct batch batch = {0};
+	double *values;
+
+	batch_begin(&batch, family, 3, 0);
+	values = batch_add(&batch, instance->name, NULL);
+	values[0] = level;
+	values[1] = bytes;
+	values[2] = time;
+	batch.rows[0].instance = (struct instance *)instance;
+	batch.tick = second * CLOCK_SECOND;
+	batch.on_tick = true;
+	store_append(store, &batch);
+	batch_release(&batch);
+}
+
+/* The row of the finest tier that ended at `second`; NaN: unknown. */
+static double row(struct store *store, size_t family, const char *instance, size_t field, int64_t second)
+{
+	struct store_rows rows;
+	struct error error = {""};
+	double value = NAN;
+
+	if (store_fetch(store, family, instance, field, STORE_AVERAGE, second - 1, second, &rows, &error) < 0)
+		fail_msg("%s", error.text);
+	assert_int_equal(rows.step, 1);
+	if (rows.count == 1) {
+		assert_int_equal(rows.start, second - 1);
+		value = rows.values[0];
+	}
+	free(rows.values);
+	return value;
+}
+
+static bool is_near(double a, double b)
+{
+	return fabs(a - b) <= 1e-12 * fabs(b);
+}
+
+static void a_row_is_the_sample_itself(void **state)
+{
+	struct store *store = open_store();
+
+	(void)state;
+	for (int i = 0; i < 20; i++)
+		append(store, 0, &alone, begin + i, 0.1 + i / 3.0, 1000.0 * i, 0.25 * i);
+	/* Fetching writes what waits: nothing was flushed yet. */
+	for (int i = 0; i < 20; i++)
+		assert_true(is_near(row(store, 0, "", 0, begin + i), 0.1 + i / 3.0));
+	/* Counters come as a rate, from the second sample on. */
+	assert_true(isnan(row(store, 0, "", 1, begin)));
+	assert_true(is_near(row(store, 0, "", 1, begin + 7), 1000));
+	assert_true(is_near(row(store, 0, "", 2, begin + 7), 0.25));
+	store_close(store);
+}
+
+static void unknown_stays_unknown(void **state)
+{
+	struct store *store = open_store();
+
+	(void)state;
+	append(store, 0, &alone, begin, 1, 5, 1);
+	append(store, 0, &alone, begin + 1, NAN, NAN, 1);
+	append(store, 0, &alone, begin + 2, 3, 7, 1);
+	assert_true(isnan(row(store, 0, "", 0, begin + 1)));
+	assert_true(row(store, 0, "", 0, begin + 2) == 3);
+	store_close(store);
+}
+
+static void the_first_sample_after_a_gap_is_known(void **state)
+{
+	struct store *store = open_store();
+
+	(void)state;
+	append(store, 0, &alone, begin, 1, 0, 0);
+	append(store, 0, &alone, begin + 60, 2, 1e9, 0);
+	append(store, 0, &alone, begin + 61, 3, 1e9 + 5, 0);
+	assert_true(row(store, 0, "", 0, begin) == 1);
+	assert_true(isnan(row(store, 0, "", 0, begin + 30)));
+	assert_true(row(store, 0, "", 0, begin + 60) == 2);
+	/* What was counted in the gap is no rate of that second. */
+	assert_true(isnan(row(store, 0, "", 1, begin + 60)));
+	assert_true(is_near(row(store, 0, "", 1, begin + 61), 5));
+	store_close(store);
+}
+
+static void a_reset_counter_makes_no_spike(void **state)
+{
+	struct store *store = open_store();
+
+	(void)state;
+	append(store, 0, &alone, begin, 1, 5000, 9.5);
+	append(store, 0, &alone, begin + 1, 1, 5100, 9.6);
+	append(store, 0, &alone, begin + 2, 1, 10, 0.1);
+	append(store, 0, &alone, begin + 3, 1, 20, 0.2);
+	assert_true(is_near(row(store, 0, "", 1, begin + 1), 100));
+	assert_true(isnan(row(store, 0, "", 1, begin + 2)));
+	assert_true(isnan(row(store, 0, "", 2, begin + 2)));
+	assert_true(is_near(row(store, 0, "", 1, begin + 3), 10));
+	store_close(store);
+}
+
+static void survives_a_restart(void **state)
+{
+	struct store *store = open_store();
+	struct store_status status;
+
+	(void)state;
+	append(store, 0, &alone, begin, 1, 0, 0);
+	store_close(store);
+	store = open_store();
+	append(store, 0, &alone, begin + 1, 2, 0, 0);
+	store_flush(store);
+	store_status(store, &status);
+	assert_int_equal(status.written, 1);
+	assert_int_equal(status.files, 1);
+	assert_int_equal(status.buffered, 0);
+	assert_true(row(store, 0, "", 0, begin) == 1 && row(store, 0, "", 0, begin + 1) == 2);
+	store_close(store);
+}
+
+static void instances_have_a_file_each(void **state)
+{
+	struct store *store = open_store();
+	char *path = store_path(&plan, 1, "/home");
+	struct stat status;
+
+	(void)state;
+	append(store, 1, &slash, begin, 1, 0, 0);
+	append(store, 1, &home, begin, 2, 0, 0);
+	assert_true(row(store, 1, "/", 0, begin) == 1);
+	assert_true(row(store, 1, "/home", 0, begin) == 2);
+	assert_true(isnan(row(store, 1, "/nothing", 0, begin))); /* no file, no rows, no error */
+	assert_non_null(strstr(path, "/many/of/%2Fhome.rrd"));
+	assert_int_equal(stat(path, &status), 0);
+	assert_int_equal(status.st_size, store_file_size(&plan, 1));
+	free(path);
+	store_close(store);
+}
+
+static void coarser_tiers_keep_extremes(void **state)
+{
+	struct store *store = open_store();
+	struct store_rows rows;
+	struct error error;
+
+	(void)state;
+	begin = begin / 10 * 10;
+	for (int i = 1; i <= 40; i++)
+		append(store, 0, &alone, begin + i, i == 15 ? 100 : 1, 0, 0);
+	/* In the finest tier a row is one sample, its own maximum. */
+	assert_int_equal(store_fetch(store, 0, "", 0, STORE_MAX, begin + 10, begin + 20, &rows, &error), 0);
+	assert_int_equal(rows.step, 1);
+	assert_int_equal(rows.count, 10);
+	assert_true(rows.values[3] == 1 && rows.values[4] == 100);
+	free(rows.values);
+	/* The next is asked for what reaches back further. */
+	assert_int_equal(store_fetch(store, 0, "", 0, STORE_MAX, begin - 600, begin + 40, &rows, &error), 0);
+	assert_int_equal(rows.step, 10);
+	assert_int_equal(rows.start, begin - 600);
+	assert_int_equal(rows.count, 64);
+	assert_true(isnan(rows.values[59]));
+	assert_true(rows.values[60] == 1 && rows.values[61] == 100 && rows.values[62] == 1);
+	free(rows.values);
+	assert_int_equal(store_fetch(store, 0, "", 0, STORE_AVERAGE, begin - 600, begin + 40, &rows, &error), 0);
+	assert_true(is_near(rows.values[61], 10.9));
+	free(rows.values);
+	store_close(store);
+}
+
+static void what_is_older_than_the_file_is_counted_as_lost(void **state)
+{
+	struct store *store = open_store();
+	struct store_status status;
+
+	(void)state;
+	append(store, 0, &alone, begin + 10, 1, 0, 0);
+	store_flush(store);
+	append(store, 0, &alone, begin + 5, 2, 0, 0);
+	append(store, 0, &alone, begin + 11, 3, 0, 0);
+	store_flush(store);
+	store_status(store, &status);
+	assert_int_equal(status.dropped, 1);
+	assert_int_equal(status.written, 2);
+	assert_int_equal(status.errors, 0);
+	assert_true(row(store, 0, "", 0, begin + 11) == 3);
+	store_close(store);
+}
+
+/* A regular file stands where the folder of the family should be. */
+static void what_cannot_be_written_waits(void **state)
+{
+	char *blocker = memory_format("%s/many", plan.data_dir);
+	struct store *store = open_store();
+	struct store_status status;
+	FILE *file = fopen(blocker, "w");
+
+	(void)state;
+	assert_non_null(file);
+	fclose(file);
+	append(store, 1, &slash, begin, 1, 0, 0);
+	append(store, 0, &alone, begin, 7, 0, 0);
+	store_flush(store);
+	store_status(store, &status);
+	assert_int_equal(status.buffered, 1);
+	assert_int_equal(status.last_written, 1); /* the other file costs nothing */
+	assert_non_null(strstr(status.error, "many"));
+	append(store, 1, &slash, begin + 1, 2, 0, 0);
+	remove(blocker);
+	store_flush(store);
+	store_status(store, &status);
+	assert_int_equal(status.buffered, 0);
+	assert_int_equal(status.dropped, 0);
+	assert_string_equal(status.error, "");
+	assert_true(row(store, 1, "/", 0, begin) == 1 && row(store, 1, "/", 0, begin + 1) == 2);
+	free(blocker);
+	store_close(store);
+}
+
+static void memory_is_bounded(void **state)
+{
+	struct store *store = open_store();
+	struct store_status status;
+
+	(void)state;
+	for (int i = 0; i < 5000; i++)
+		append(store, 0, &alone, begin + i, i, 0, 0);
+	store_status(store, &status);
+	assert_int_equal(status.buffered, 3600);
+	assert_int_equal(status.dropped, 1400);
+	store_close(store);
+}
+
+static int count_aside(const char *word)
+{
+	char *command = memory_format("ls '%s' | grep -c 'one.rrd.%s-'", plan.data_dir, word);
+	FILE *pipe = popen(command, "r");
+	int count = 0;
+
+	assert_int_equal(fscanf(pipe, "%d", &count), 1);
+	pclose(pipe);
+	free(command);
+	return count;
+}
+
+static void other_files_are_set_aside(void **state)
+{
+	char *path = store_path(&plan, 0, "");
+	struct store *store = open_store();
+	FILE *file;
+
+	(void)state;
+	append(store, 0, &alone, begin, 1, 0, 0);
+	store_close(store);
+	plugin.interval = 5 * CLOCK_SECOND;
+	store = open_store();
+	append(store, 0, &alone, begin + 5, 2, 0, 0);
+	store_flush(store);
+	assert_int_equal(count_aside("replaced"), 1);
+	store_close(store);
+
+	file = fopen(path, "w");
+	fputs("garbage", file);
+	fclose(file);
+	store = open_store();
+	append(store, 0, &alone, begin + 10, 3, 0, 0);
+	store_flush(store);
+	assert_int_equal(count_aside("damaged"), 1);
+	store_close(store);
+	free(path);
+}
+
+static void one_folder_has_one_agent(void **state)
+{
+	struct store *store = open_store();
+	struct error error = {""};
+
+	(void)state;
+	assert_null(store_open(&plan, &error));
+	assert_non_null(strstr(error.text, "another pindrop"));
+	store_close(store);
+	store_close(open_store());
+}
+
+static void layouts_follow_the_interval(void **state)
+{
+	struct layout layout;
+	char line[LAYOUT_LINE_SIZE(3)];
+	const double values[] = {0.1, 3, 2.5}, unknown[] = {NAN, NAN, NAN};
+
+	(void)state;
+	layout_begin(&layout, &plan, 0);
+	assert_string_equal(layout.definitions[0], "DS:level:GAUGE:3:U:U");
+	assert_string_equal(layout.definitions[1], "DS:bytes:DERIVE:3:0:U");
+	assert_string_equal(layout.definitions[2], "DS:time:DDERIVE:3:0:U");
+	assert_string_equal(layout.definitions[3], "RRA:AVERAGE:0.5:1:600");
+	assert_string_equal(layout.definitions[6], "RRA:MAX:0.5:10:600");
+	assert_int_equal(layout.definition_count, 7);
+	layout_line(&layout, 1000 * CLOCK_SECOND, values, line);
+	assert_string_equal(line, "1000:0.10000000000000001:3:2.5");
+	layout_line(&layout, 1000 * CLOCK_SECOND + 200 * CLOCK_MILLISECOND, unknown, line);
+	assert_string_equal(line, "1000.200000:U:U:U");
+	layout_release(&layout);
+
+	/* A minute: both tiers are finer, and fall together in the longer. */
+	plugin.interval = 60 * CLOCK_SECOND;
+	layout_begin(&layout, &plan, 0);
+	assert_string_equal(layout.definitions[0], "DS:level:GAUGE:121:U:U");
+	assert_string_equal(layout.definitions[3], "RRA:AVERAGE:0.5:1:100");
+	assert_int_equal(layout.definition_count, 4);
+	layout_release(&layout);
+
+	plugin.interval = CLOCK_SECOND / 5;
+	layout_begin(&layout, &plan, 0);
+	assert_int_equal(layout.step, 1);
+	assert_int_equal(layout.heartbeat, 2);
+	layout_release(&layout);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_row_is_the_sample_itself),
+		TEST(unknown_stays_unknown),
+		TEST(the_first_sample_after_a_gap_is_known),
+		TEST(a_reset_counter_makes_no_spike),
+		TEST(survives_a_restart),
+		TEST(instances_have_a_file_each),
+		TEST(coarser_tiers_keep_extremes),
+		TEST(what_is_older_than_the_file_is_counted_as_lost),
+		TEST(what_cannot_be_written_waits),
+		TEST(memory_is_bounded),
+		TEST(other_files_are_set_aside),
+		TEST(one_folder_has_one_agent),
+		TEST(layouts_follow_the_interval),
+	};
+
+	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
+}
