@@ -1,0 +1,208 @@
+/* links: agent/report/stats.c agent/report/tree.c agent/base/memory.c agent/base/clock.c */
+#include <jansson.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "report/report.h"
+
+static const struct pindrop_field cpu_fields[] = {
+	{"usage", PINDROP_GAUGE, "percent", 1, "usage", "…"},
+	{"user", PINDROP_COUNTER, "seconds", 2, "time_stat.user", "…"},
+	{"nice", PINDROP_COUNTER, "seconds", 2, NULL, "…"},
+};
+static const struct pindrop_field io_fields[] = {{"reads", PINDROP_COUNTER, "", 0, "read_count", "…"}};
+static const struct pindrop_field space_fields[] = {
+	{"total", PINDROP_GAUGE, "bytes", 0, "total_mem", "…"},
+	{"used_percent", PINDROP_GAUGE, "percent", 0, "used_percent", "…"},
+};
+static const struct pindrop_label labels[] = {{"device", "device"}, {"type", NULL}};
+
+static const struct pindrop_family tables[] = {
+	{.name = "cpu", .fields = cpu_fields, .field_count = 3, .stat = "cpu_stat"},
+	{.name = "io",
+     .fields = io_fields,
+     .field_count = 1,
+     .instance = "disk",
+     .stat = "disk_stat.count",
+     .shape = PINDROP_SUM},
+	{.name = "space",
+     .fields = space_fields,
+     .field_count = 2,
+     .instance = "mount",
+     .labels = labels,
+     .label_count = 2,
+     .stat = "disk_stat.parts",
+     .shape = PINDROP_LIST,
+     .stat_name = "mt_pt"},
+	{.name = "hidden", .fields = io_fields, .field_count = 1},
+};
+static const struct plan_family families[] = {{&tables[0], NULL},
+                                              {&tables[1], NULL},
+                                              {&tables[2], NULL},
+                                              {&tables[3], NULL}};
+static const struct plan_aggregate aggregates[] = {
+	{.name = "max_cpu", .family = 0, .field = 0, .fn = PLAN_MAX, .format = "%.1f%%"},
+	{.name = "avg_cpu", .family = 0, .field = 0, .fn = PLAN_AVG},
+	{.name = "samples", .family = 0, .field = 0, .fn = PLAN_COUNT},
+	{.name = "none", .family = 0, .field = 0, .fn = PLAN_MIN, .format = "%.1f%%"},
+};
+static const struct plan plan = {.family_count = 4,
+                                 .families = families,
+                                 .aggregate_count = 4,
+                                 .aggregates = aggregates};
+
+static const char *const sda_labels[] = {"/dev/sda1", "ext4"};
+static const struct instance alone = {.name = ""}, sda = {.name = "sda"}, sdb = {.name = "sdb"}, md0 = {.name = "md0"},
+							 gone = {.name = "gone"}, root = {.name = "/", .labels = sda_labels},
+							 odd = {.name = "/caf\xe9", .labels = sda_labels};
+
+static const double cpu_values[] = {13.44, 2498.3249, 1}, one[] = {1}, two[] = {2}, many[] = {1e15},
+					unknown[] = {NAN, NAN}, space_values[] = {270553174016, 5.49};
+
+static const struct reading cpu_readings[] = {{&alone, true, true, 1, cpu_values}};
+static const struct reading io_readings[] = {{&sda, true, true, 1, one},
+                                             {&sdb, true, true, 1, two},
+                                             {&md0, true, false, 1, many},
+                                             {&gone, false, true, 1, many}};
+static const struct reading space_readings[] = {{&root, true, true, 1, space_values},
+                                                {&odd, true, true, 1, unknown},
+                                                {&gone, false, true, 1, space_values}};
+static const double values[] = {13.44, 1.8499, 17, NAN};
+
+static struct snapshot snapshot(const struct family_snapshot *of)
+{
+	return (struct snapshot){.time = 1460421017 * CLOCK_SECOND + 382492000,
+	                         .since = 1,
+	                         .family_count = 4,
+	                         .families = of,
+	                         .aggregate_count = 4,
+	                         .aggregates = values};
+}
+
+static json_t *stats(const struct family_snapshot *of)
+{
+	struct snapshot all = snapshot(of);
+	char *text = report_stats(&plan, &all);
+	json_t *json = json_loads(text, 0, NULL);
+
+	assert_non_null(json);
+	free(text);
+	return json;
+}
+
+/* The part of `json` at a dotted place equals this text. */
+static void equals(const json_t *json, const char *place, const char *text)
+{
+	char *copy = strdup(place), *rest = copy, *part;
+	json_t *expected = json_loads(text, JSON_DECODE_ANY, NULL);
+
+	while ((part = strsep(&rest, ".")))
+		json = json_object_get(json, part);
+	if (!json || !json_equal(json, expected)) {
+		char *is = json ? json_dumps(json, JSON_ENCODE_ANY) : strdup("nothing");
+
+		fail_msg("%s is %s", place, is);
+	}
+	json_decref(expected);
+	free(copy);
+}
+
+static void shapes_follow_the_tables(void **state)
+{
+	const struct family_snapshot of[] = {{1, 1, cpu_readings},
+	                                     {1, 4, io_readings},
+	                                     {1, 3, space_readings},
+	                                     {0, 0, NULL}};
+	json_t *json = stats(of);
+
+	(void)state;
+	assert_int_equal(json_object_size(json), 2);
+	equals(json, "current_stat.time", "1460421017.38249");
+	/* Rounded to what people are shown; nice has no place. */
+	equals(json, "current_stat.cpu_stat", "{\"usage\": 13.4, \"time_stat\": {\"user\": 2498.32}}");
+	/* What is gone, and what would be counted twice, is not in the sum. */
+	equals(json, "current_stat.disk_stat.count", "{\"read_count\": 3}");
+	equals(json, "current_stat.disk_stat.parts",
+	       "[{\"mt_pt\": \"/\", \"device\": \"/dev/sda1\", \"total_mem\": 270553174016, \"used_percent\": 5},"
+	       " {\"mt_pt\": \"/caf?\", \"device\": \"/dev/sda1\", \"total_mem\": null, \"used_percent\": null}]");
+	assert_null(json_object_get(json_object_get(json, "current_stat"), "hidden"));
+	json_decref(json);
+}
+
+static void the_past_is_as_the_file_formats_it(void **state)
+{
+	const struct family_snapshot of[] = {{1, 1, cpu_readings},
+	                                     {1, 4, io_readings},
+	                                     {1, 3, space_readings},
+	                                     {0, 0, NULL}};
+	json_t *json = stats(of);
+
+	(void)state;
+	equals(json, "past_stat.max_cpu", "\"13.4%\"");
+	equals(json, "past_stat.avg_cpu", "1.8");
+	equals(json, "past_stat.samples", "17");
+	equals(json, "past_stat.none", "null");
+	assert_true(json_is_string(json_object_get(json_object_get(json, "past_stat"), "service_start_time")));
+	assert_int_equal(json_object_size(json_object_get(json, "past_stat")), 5);
+	json_decref(json);
+}
+
+static void what_was_never_sampled_is_null(void **state)
+{
+	const struct family_snapshot of[] = {{0, 0, NULL}, {0, 0, NULL}, {0, 0, NULL}, {0, 0, NULL}};
+	struct snapshot none = snapshot(of);
+	json_t *json = stats(of);
+
+	(void)state;
+	equals(json, "current_stat.cpu_stat", "{\"usage\": null, \"time_stat\": {\"user\": null}}");
+	equals(json, "current_stat.disk_stat", "{\"count\": {\"read_count\": null}, \"parts\": []}");
+	json_decref(json);
+	none.time = 0;
+	assert_null(report_stats(&plan, &none));
+}
+
+/* A text and a number that say the same round the same way: a maximum is never below what is shown. */
+static void rounding_is_one(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2000; i++) {
+		const double usage[] = {i * 0.05 + (i % 7) * 1e-9, 0, 0}, past[] = {usage[0], 0, 0, NAN};
+		const struct reading readings[] = {{&alone, true, true, 1, usage}};
+		const struct family_snapshot of[] = {{1, 1, readings}, {0, 0, NULL}, {0, 0, NULL}, {0, 0, NULL}};
+		struct snapshot all = snapshot(of);
+		char *text, *end;
+		json_t *json;
+		double shown, most;
+
+		all.aggregates = past;
+		text = report_stats(&plan, &all);
+		json = json_loads(text, 0, NULL);
+		shown = json_number_value(
+			json_object_get(json_object_get(json_object_get(json, "current_stat"), "cpu_stat"), "usage"));
+		most = strtod(json_string_value(json_object_get(json_object_get(json, "past_stat"), "max_cpu")), &end);
+		assert_string_equal(end, "%");
+		assert_true(most == shown);
+		json_decref(json);
+		free(text);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(shapes_follow_the_tables),
+		cmocka_unit_test(the_past_is_as_the_file_formats_it),
+		cmocka_unit_test(what_was_never_sampled_is_null),
+		cmocka_unit_test(rounding_is_one),
+	};
+
+	return cmocka_run_group_tests_name("stats", tests, NULL, NULL);
+}
