@@ -5,6 +5,24 @@
 
 #include "base/memory.h"
 
+/* A flag travels as a byte: one that is neither 0 nor 1 must not become a bool. */
+static void put_flag(struct message *message, bool flag)
+{
+	const uint8_t byte = flag;
+
+	message_put(message, &byte, sizeof(byte));
+}
+
+static bool get_flag(struct message *message, bool *flag)
+{
+	uint8_t byte;
+
+	if (!message_get(message, &byte, sizeof(byte)))
+		return false;
+	*flag = byte != 0;
+	return true;
+}
+
 /* --- options ------------------------------------------------------------------------------------------------ */
 
 static void put_list(struct message *message, const char *const *list)
@@ -23,7 +41,7 @@ void wire_put_options(struct message *message, const struct pindrop_plugin *tabl
 	for (size_t i = 0; i < table->option_count; i++) {
 		switch (table->options[i].type) {
 		case PINDROP_BOOL:
-			message_put(message, &values[i].flag, sizeof(values[i].flag));
+			put_flag(message, values[i].flag);
 			break;
 		case PINDROP_STRING:
 			message_put_text(message, values[i].text);
@@ -62,7 +80,7 @@ union pindrop_value *wire_get_options(struct message *message, const struct pind
 	for (size_t i = 0; i < table->option_count && good; i++) {
 		switch (table->options[i].type) {
 		case PINDROP_BOOL:
-			good = message_get(message, &values[i].flag, sizeof(values[i].flag));
+			good = get_flag(message, &values[i].flag);
 			break;
 		case PINDROP_STRING:
 			good = message_get_text(message, &values[i].text);
@@ -92,7 +110,7 @@ void wire_put_reply(struct message *message, const struct batch *batch, const st
 	message_put(message, &rows, sizeof(rows));
 	for (size_t row = 0; row < rows; row++) {
 		message_put_text(message, batch_name(batch, row));
-		message_put(message, &batch->rows[row].summed, sizeof(bool));
+		put_flag(message, batch->rows[row].summed);
 		for (size_t label = 0; label < batch->label_count; label++)
 			message_put_text(message, batch_label(batch, row, label));
 		message_put(message, batch_values(batch, row), batch->field_count * sizeof(double));
@@ -105,7 +123,7 @@ static bool get_row(struct message *message, struct batch *batch, const char **l
 	bool summed, good;
 	double *values;
 
-	good = message_get_text(message, &name) && name && message_get(message, &summed, sizeof(summed));
+	good = message_get_text(message, &name) && name && get_flag(message, &summed);
 	for (size_t i = 0; i < batch->label_count && good; i++)
 		good = message_get_text(message, &labels[i]);
 	if (!good)

@@ -118,18 +118,21 @@ static void nothing_said_is_a_working_agent(void **state)
 
 static void options_reach_their_places(void **state)
 {
-	struct plan *plan = good(DECLARE("agent", "1", "{\"listen\": \"[::1]:0\", \"interval\": \"10s\", \"data_dir\": \"/var/x/\"}") "," NAMED(
-		"plugin", "disk", "2",
-		"{\"exclude\": [\"^/a\", \"b$\"], \"limit\": 7, \"size\": \"2kB\"}") "," NAMED("plugin", "cpu", "3",
-	                                                                                   "{\"per_core\": "
-	                                                                                   "true, "
-	                                                                                   "\"interval\": "
-	                                                                                   "0.5}") "," NAMED("plugin",
-	                                                                                                     "disk", "4",
-	                                                                                                     "{\"limit\": "
-	                                                                                                     "8}") "," DECLARE("agent",
-	                                                                                                                       "5",
-	                                                                                                                       "{\"flush\": 60}"));
+	struct plan *plan = good(
+		DECLARE("agent", "1", "{\"listen\": \"[::1]:0\", \"interval\": \"10s\", \"data_dir\": \"/var/x/\"}") "," NAMED(
+			"plugin", "disk", "2",
+			"{\"exclude\": [\"^/a\", \"b$\"], \"limit\": 7, \"size\": \"2kB\"}") "," NAMED("plugin", "cpu", "3",
+	                                                                                       "{\"per_core\": "
+	                                                                                       "true, "
+	                                                                                       "\"interval\": "
+	                                                                                       "0.5}") "," NAMED("plugin",
+	                                                                                                         "disk",
+	                                                                                                         "4",
+	                                                                                                         "{\"limit"
+	                                                                                                         "\": "
+	                                                                                                         "8}") "," DECLARE("agent",
+	                                                                                                                           "5",
+	                                                                                                                           "{\"flush\": 60}"));
 	const struct plan_plugin *disk = &plan->plugins[0], *cpu = &plan->plugins[1];
 
 	(void)state;
