@@ -187,6 +187,7 @@ static void all_end_with_the_nursery(void **state)
 	assert_int_equal(message_receive(worker.socket, &message, 20 * CLOCK_SECOND), 0);
 	assert_int_equal(kill(worker.pid, 0), -1);
 	worker_release(&worker);
+	message_release(&message);
 }
 
 int main(void)
