@@ -27,6 +27,7 @@ enum command { NONE, START, STOP, END };
 struct runner {
 	const struct plan_plugin *plugin;
 	struct schedule schedule;
+	int64_t tick; /* that is being sampled; 0: none */
 	bool has_local;
 	struct local local;
 	struct remote *remote; /* NULL: it has no family that may block */
@@ -232,24 +233,24 @@ static void begin_schedules(struct collect *collect)
 /* Samples all that is due. Workers are asked first: they run while the agent samples the rest. */
 static void keep_ticks(struct collect *collect)
 {
-	int64_t now = clock_wall(), *ticks = memory_array(collect->plan->plugin_count, sizeof(*ticks));
+	int64_t now = clock_wall();
 	struct error error;
 
 	for (size_t i = 0; i < collect->plan->plugin_count; i++) {
+		struct runner *runner = &collect->runners[i];
 		uint64_t missed = 0;
 
-		ticks[i] = schedule_take(&collect->runners[i].schedule, now, &missed);
+		runner->tick = schedule_take(&runner->schedule, now, &missed);
 		for (size_t k = 0; missed && k < collect->plan->family_count; k++)
 			if (collect->families[k].runner == i)
 				add_missed(collect, k, missed);
-		if (ticks[i] && collect->runners[i].remote)
-			ask_remote(collect, i, ticks[i]);
+		if (runner->tick && runner->remote)
+			ask_remote(collect, i, runner->tick);
 	}
 	for (size_t i = 0; i < collect->plan->plugin_count; i++)
-		if (ticks[i] && collect->runners[i].has_local)
-			sample_local(collect, i, ticks[i], &error);
+		if (collect->runners[i].tick && collect->runners[i].has_local)
+			sample_local(collect, i, collect->runners[i].tick, &error);
 	deliver_round(collect);
-	free(ticks);
 }
 
 /* The timer fired, or the clock was set: then what was planned for the old time is planned anew. */
