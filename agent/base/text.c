@@ -43,8 +43,10 @@ static bool parse_amount(const char *text, const struct unit *units, size_t coun
 	for (size_t i = 0; i < count; i++) {
 		if (strcmp(rest, units[i].name) != 0)
 			continue;
-		*value = number * units[i].factor;
-		return true;
+		number *= units[i].factor;
+		if (isfinite(number))
+			*value = number;
+		return isfinite(number);
 	}
 	return false;
 }
@@ -64,8 +66,8 @@ char *text_from_duration(double seconds, char text[TEXT_AMOUNT_SIZE])
 	for (size_t i = 0; i < COUNT(durations) - 1; i++) {
 		double amount = seconds / durations[i].factor;
 
-		/* 0.1 s is 100 ms, although neither is a binary fraction. */
-		if (amount >= 1 && fabs(amount - round(amount)) < 1e-9 * amount) {
+		/* 0.1 s is 100 ms, although neither is a binary fraction. What has more digits than a double is left as it is. */
+		if (amount >= 1 && amount < 1e15 && fabs(amount - round(amount)) < 1e-9 * amount) {
 			snprintf(text, TEXT_AMOUNT_SIZE, "%.0f%s", round(amount), durations[i].name);
 			return text;
 		}

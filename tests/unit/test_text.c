@@ -19,8 +19,8 @@ static void reads_durations(void **state)
 	} good[] = {{"10", 10},   {"0.5", 0.5}, {".5", 0.5},     {"100ms", 0.1},   {"10s", 10},
 	            {"5m", 300},  {"1h", 3600}, {"7d", 604800},  {"2y", 63072000}, {"1.5h", 5400},
 	            {"5 m", 300}, {"0", 0},     {"1e3s", 1000.0}};
-	static const char *const bad[] = {"",    "s",  "-1",    "+1",     " 1",    "1x", "1sm",  "0x10", "inf",
-	                                  "nan", "1M", "1.2.3", "10 s s", "1e999", "ms", "1,5s", "1S"};
+	static const char *const bad[] = {"",    "s",      "-1", "+1",    " 1",     "1x",    "1sm", "0x10", "inf",
+	                                  "nan", "1e308y", "1M", "1.2.3", "10 s s", "1e999", "ms",  "1,5s", "1S"};
 	double value;
 
 	(void)state;
@@ -41,8 +41,15 @@ static void reads_sizes(void **state)
 	static const struct {
 		const char *text;
 		double bytes;
-	} good[] = {{"4096", 4096}, {"64kB", 64000}, {"64KB", 64000},   {"500MB", 5e8},           {"1GB", 1e9},
-	            {"2TB", 2e12},  {"1KiB", 1024},  {"1MiB", 1048576}, {"1.5GiB", 1610612736.0}, {"7B", 7}};
+	} good[] = {{"4096", 4096},  {"64kB", 64000},   {"64KB", 64000},
+	            {"500MB", 5e8},  {"1GB", 1e9},      {"2TB", 2e12},
+	            {"1KiB", 1024},  {"1MiB", 1048576}, {"1.5GiB", 1610612736.0},
+	            {"7B", 7},       {"0", 0},          {"1TiB", 0x1p40},
+	            {".5kB", 500},   {"1 GB", 1e9},     {"1e3MB", 1e9},
+	            {"1e300", 1e300}};
+	static const char *const bad[] = {"",      "B",     "-1GB",  "+1GB",  " 1GB",  "1s",      "1gb",      "1Gb",
+	                                  "1G",    "1k",    "0x10",  "0X1p4", "inf",   "nan",     "INFINITY", "1GBB",
+	                                  "1,5GB", "1 G B", "1\tGB", "GB",    "1e999", "1e308TB", "--1",      "1..5"};
 	double value;
 
 	(void)state;
@@ -50,9 +57,12 @@ static void reads_sizes(void **state)
 		assert_true(text_size(good[i].text, &value));
 		assert_true(value == good[i].bytes);
 	}
-	assert_false(text_size("1s", &value));
-	assert_false(text_size("-1GB", &value));
-	assert_false(text_size("1gb", &value));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		value = 42;
+		if (text_size(bad[i], &value))
+			fail_msg("\"%s\" is no size", bad[i]);
+		assert_true(value == 42);
+	}
 }
 
 static void writes_durations_that_it_reads(void **state)
@@ -68,10 +78,17 @@ static void writes_durations_that_it_reads(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		assert_string_equal(text_from_duration(known[i].seconds, text), known[i].text);
-	for (double seconds = 0.001; seconds < 1e8; seconds *= 1.37) {
-		assert_true(text_duration(text_from_duration(seconds, text), &value));
-		assert_true(fabs(value - seconds) <= 1e-8 * seconds);
+	/* Whole milliseconds, seconds and minutes come back exactly: these are what people write. */
+	for (int i = 1; i < 100000; i++) {
+		assert_true(text_duration(text_from_duration(i, text), &value) && value == i);
+		assert_true(text_duration(text_from_duration(60.0 * i, text), &value) && value == 60.0 * i);
+		assert_true(text_duration(text_from_duration(i / 1000.0, text), &value) &&
+		            fabs(value - i / 1000.0) < 1e-12 * i);
 	}
+	/* Anything else nearly, from what is too short to what is too long for any use. */
+	for (double seconds = 1e-12; seconds < 1e307; seconds *= 1.37)
+		if (!text_duration(text_from_duration(seconds, text), &value) || fabs(value - seconds) > 1e-8 * seconds)
+			fail_msg("%.17g was written as \"%s\"", seconds, text);
 }
 
 static void writes_sizes_for_people(void **state)
@@ -82,6 +99,22 @@ static void writes_sizes_for_people(void **state)
 	assert_string_equal(text_from_size(11850000, text), "11.8 MB");
 	assert_string_equal(text_from_size(999, text), "999 B");
 	assert_string_equal(text_from_size(1e12, text), "1.0 TB");
+}
+
+static void assert_encoded(const char *text, const char *expected)
+{
+	char *encoded = text_percent_encode(text);
+
+	assert_string_equal(encoded, expected);
+	free(encoded);
+}
+
+static void assert_decoded(const char *text, const char *expected)
+{
+	char *decoded = text_percent_decode(text);
+
+	assert_string_equal(decoded, expected);
+	free(decoded);
 }
 
 static void encodes_names_of_files(void **state)
@@ -99,15 +132,30 @@ static void encodes_names_of_files(void **state)
 	free(decoded);
 	free(encoded);
 
-	encoded = text_percent_encode("/home");
-	assert_string_equal(encoded, "%2Fhome");
-	free(encoded);
-	encoded = text_percent_encode("..");
-	assert_string_equal(encoded, "%2E."); /* not the folder above */
-	free(encoded);
-	decoded = text_percent_decode("100%");
-	assert_string_equal(decoded, "100%");
-	free(decoded);
+	/* Each byte alone, in the first place and behind another. */
+	for (int i = 1; i < 256; i++) {
+		for (int before = 0; before < 2; before++) {
+			const char text[] = {'a', (char)i, '\0'};
+
+			encoded = text_percent_encode(text + 1 - before);
+			decoded = text_percent_decode(encoded);
+			assert_string_equal(decoded, text + 1 - before);
+			assert_int_not_equal(encoded[0], '.');
+			assert_int_equal(strspn(encoded, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-%"),
+			                 strlen(encoded));
+			free(decoded);
+			free(encoded);
+		}
+	}
+	assert_encoded("/home", "%2Fhome");
+	assert_encoded("..", "%2E."); /* not the folder above */
+	assert_encoded("a.b-c_D9", "a.b-c_D9");
+	assert_encoded("", "");
+	assert_decoded("100%", "100%"); /* no code: stays */
+	assert_decoded("%", "%");
+	assert_decoded("%4", "%4");
+	assert_decoded("%zz%41%4z", "%zzA%4z");
+	assert_decoded("%2f", "/");
 }
 
 static void guesses_what_was_meant(void **state)
@@ -120,6 +168,14 @@ static void guesses_what_was_meant(void **state)
 	assert_string_equal(text_nearest("pcu", words), "cpu"); /* two neighbours swapped are one mistake */
 	assert_null(text_nearest("retention", words));
 	assert_null(text_nearest("x", words));
+	assert_null(text_nearest("", words));
+	assert_null(text_nearest("interval", (const char *const[]){NULL}));
+	/* The nearest, wherever it stands; of two that are as near the first. */
+	assert_string_equal(text_nearest("exclude", (const char *const[]){"excludes", "exclude", NULL}), "exclude");
+	assert_string_equal(text_nearest("disc", (const char *const[]){"disk", "dist", NULL}), "disk");
+	/* A third of the letters may be wrong, and no more. */
+	assert_string_equal(text_nearest("abcxyf", (const char *const[]){"abcdef", NULL}), "abcdef");
+	assert_null(text_nearest("abxyzf", (const char *const[]){"abcdef", NULL}));
 }
 
 int main(void)
