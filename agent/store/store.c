@@ -175,6 +175,8 @@ static int prepare(struct store *store, struct series *series, const struct layo
 	return 0;
 }
 
+static const char set_back[] = "the clock was set back: the file has newer ones";
+
 /* What librrd would refuse: it takes only what is newer than what it has. */
 static void drop_past(struct store *store, struct series *series)
 {
@@ -182,18 +184,20 @@ static void drop_past(struct store *store, struct series *series)
 
 	while (past < series->leaving.count && series->leaving.ticks[past] <= series->last)
 		past++;
-	let_go(store, series, past, "the clock was set back: the file has newer ones");
+	let_go(store, series, past, set_back);
 }
 
 /* The lines for the backlog. After a gap beyond the heartbeat librrd would take the first sample for the end of the
- * gap, and its row for unknown: so the gap is ended by a line of unknowns one interval before. One block. */
+ * gap, and its row for unknown: so the gap is ended by a line of unknowns one interval before. One block. Counts in
+ * *past the samples that have no line. */
 static size_t make_lines(const struct series *series, const struct layout *layout, int64_t interval,
-                         const char ***lines)
+                         const char ***lines, size_t *past)
 {
 	size_t line_size = LAYOUT_LINE_SIZE(layout->family->field_count), max = 2 * series->leaving.count, count = 0;
 	char *text;
 	int64_t last = series->last;
 
+	*past = 0;
 	*lines = memory_alloc(max * (sizeof(char *) + line_size));
 	text = (char *)(*lines + max);
 	for (size_t i = 0; i < series->leaving.count; i++) {
@@ -208,6 +212,8 @@ static size_t make_lines(const struct series *series, const struct layout *layou
 			(*lines)[count++] = text;
 			text += layout_line(layout, tick, backlog_values(&series->leaving, i), text) + 1;
 			last = tick;
+		} else {
+			(*past)++;
 		}
 	}
 	return count;
@@ -217,7 +223,7 @@ static int write_series(struct store *store, size_t family, struct series *serie
 {
 	const struct layout *layout = &store->families[family].layout;
 	const char **lines;
-	size_t count;
+	size_t count, past;
 	int failed;
 
 	take_coming(store, series);
@@ -228,7 +234,7 @@ static int write_series(struct store *store, size_t family, struct series *serie
 	drop_past(store, series);
 	if (series->leaving.count == 0)
 		return 0;
-	count = make_lines(series, layout, store->plan->families[family].plugin->interval, &lines);
+	count = make_lines(series, layout, store->plan->families[family].plugin->interval, &lines, &past);
 	failed = file_update(series->path, count, lines, error);
 	free(lines);
 	if (failed) {
@@ -239,6 +245,7 @@ static int write_series(struct store *store, size_t family, struct series *serie
 	for (size_t i = 0; i < series->leaving.count; i++)
 		if (series->leaving.ticks[i] > series->last)
 			series->last = series->leaving.ticks[i];
+	let_go(store, series, past, set_back);
 	let_go(store, series, series->leaving.count, NULL);
 	return 0;
 }

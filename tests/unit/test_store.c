@@ -5,6 +5,7 @@
  * The store with the real librrd, in a folder of its own. Time is made up: ticks from BEGIN on. */
 #include <ftw.h>
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -76,8 +77,8 @@ static struct store *open_store(void)
 	return store;
 }
 
-static void append(struct store *store, size_t family, const struct instance *instance, int64_t second, double level,
-                   double bytes, double time)
+static void append_at(struct store *store, size_t family, const struct instance *instance, int64_t tick, double level,
+                      double bytes, double time)
 {
 	struct batch batch = {0};
 	double *values;
@@ -88,10 +89,16 @@ static void append(struct store *store, size_t family, const struct instance *in
 	values[1] = bytes;
 	values[2] = time;
 	batch.rows[0].instance = (struct instance *)instance;
-	batch.tick = second * CLOCK_SECOND;
+	batch.tick = tick;
 	batch.on_tick = true;
 	store_append(store, &batch);
 	batch_release(&batch);
+}
+
+static void append(struct store *store, size_t family, const struct instance *instance, int64_t second, double level,
+                   double bytes, double time)
+{
+	append_at(store, family, instance, second * CLOCK_SECOND, level, bytes, time);
 }
 
 /* The row of the finest tier that ended at `second`; NaN: unknown. */
@@ -267,6 +274,170 @@ static void what_is_older_than_the_file_is_counted_as_lost(void **state)
 	store_close(store);
 }
 
+/* The same among samples that wait together. */
+static void what_goes_back_in_memory_is_counted_as_lost(void **state)
+{
+	static const int ticks[] = {10, 11, 12, 5, 6, 12, 13};
+	struct store *store = open_store();
+	struct store_status status;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ticks) / sizeof(ticks[0]); i++)
+		append(store, 0, &alone, begin + ticks[i], (double)i, 0, 0);
+	store_flush(store);
+	store_status(store, &status);
+	assert_int_equal(status.written, 4);
+	assert_int_equal(status.dropped, 3);
+	assert_int_equal(status.buffered, 0);
+	assert_true(row(store, 0, "", 0, begin + 12) == 2); /* of two of one time the first counts */
+	assert_true(row(store, 0, "", 0, begin + 13) == 6);
+	store_close(store);
+}
+
+/* A file knows its last update in whole seconds. A sample that lies before it, but in the same second, must not keep
+ * what follows from being written. */
+static void several_samples_a_second_survive_a_clock_set_back(void **state)
+{
+	struct store *store;
+	struct store_status status;
+
+	(void)state;
+	plugin.interval = CLOCK_SECOND / 5;
+	store = open_store();
+	append_at(store, 0, &alone, begin * CLOCK_SECOND + 800 * CLOCK_MILLISECOND, 1, 0, 0);
+	store_close(store);
+	store = open_store();
+	append_at(store, 0, &alone, begin * CLOCK_SECOND + 400 * CLOCK_MILLISECOND, 2, 0, 0);
+	for (int i = 5; i <= 10; i++)
+		append_at(store, 0, &alone, begin * CLOCK_SECOND + 200 * i * CLOCK_MILLISECOND, 3, 0, 0);
+	store_flush(store);
+	store_status(store, &status);
+	assert_string_equal(status.error, "");
+	assert_int_equal(status.buffered, 0);
+	assert_true(is_near(row(store, 0, "", 0, begin + 2), 3));
+	store_close(store);
+}
+
+static void several_samples_a_second_share_a_row(void **state)
+{
+	struct store *store;
+
+	(void)state;
+	plugin.interval = CLOCK_SECOND / 5;
+	store = open_store();
+	for (int i = 1; i <= 10; i++)
+		append_at(store, 0, &alone, begin * CLOCK_SECOND + 200 * i * CLOCK_MILLISECOND, i, 10.0 * i, 0);
+	/* Of 6, 7, 8, 9, 10; librrd keeps the time in microseconds, and a little goes astray there. */
+	assert_true(fabs(row(store, 0, "", 0, begin + 2) - 8) < 1e-5);
+	assert_true(fabs(row(store, 0, "", 1, begin + 2) - 50) < 1e-4);
+	store_close(store);
+}
+
+static void a_row_of_five_seconds_is_the_sample_too(void **state)
+{
+	struct store *store;
+	struct store_rows rows;
+	struct error error = {""};
+
+	(void)state;
+	plugin.interval = 5 * CLOCK_SECOND;
+	store = open_store();
+	append(store, 0, &alone, begin, 1, 0, 0);
+	append(store, 0, &alone, begin + 5, 2.5, 100, 0);
+	append(store, 0, &alone, begin + 60, 3.5, 1000, 0); /* after a gap */
+	append(store, 0, &alone, begin + 65, 4.5, 1050, 0);
+	assert_int_equal(store_fetch(store, 0, "", 0, STORE_AVERAGE, begin - 5, begin + 65, &rows, &error), 0);
+	assert_int_equal(rows.step, 5);
+	assert_int_equal(rows.start, begin - 5);
+	assert_int_equal(rows.count, 14);
+	assert_true(rows.values[0] == 1 && rows.values[1] == 2.5);
+	for (size_t i = 2; i < 12; i++)
+		assert_true(isnan(rows.values[i]));
+	assert_true(rows.values[12] == 3.5 && rows.values[13] == 4.5);
+	free(rows.values);
+	assert_int_equal(store_fetch(store, 0, "", 1, STORE_AVERAGE, begin, begin + 65, &rows, &error), 0);
+	assert_true(is_near(rows.values[0], 20) && isnan(rows.values[11]) && is_near(rows.values[12], 10));
+	free(rows.values);
+	store_close(store);
+}
+
+/* Someone removes the files of an agent that runs. */
+static void a_removed_file_is_made_anew(void **state)
+{
+	char *path = store_path(&plan, 0, "");
+	struct store *store = open_store();
+	struct store_status status;
+
+	(void)state;
+	append(store, 0, &alone, begin, 1, 0, 0);
+	store_flush(store);
+	assert_int_equal(remove(path), 0);
+	append(store, 0, &alone, begin + 1, 2, 0, 0);
+	store_flush(store);
+	store_status(store, &status);
+	assert_int_equal(status.buffered, 1);
+	assert_non_null(strstr(status.error, path));
+	append(store, 0, &alone, begin + 2, 3, 0, 0);
+	store_flush(store);
+	store_status(store, &status);
+	assert_int_equal(status.buffered + status.dropped, 0);
+	assert_string_equal(status.error, "");
+	assert_int_equal(status.files, 1);
+	assert_true(row(store, 0, "", 0, begin + 1) == 2 && row(store, 0, "", 0, begin + 2) == 3);
+	free(path);
+	store_close(store);
+}
+
+static void *append_many(void *store)
+{
+	for (int i = 0; i < 3000; i++) {
+		append(store, 0, &alone, begin - 3000 + i, i, i, i);
+		append(store, 1, i % 2 ? &slash : &home, begin - 3000 + i, i, i, i);
+	}
+	return NULL;
+}
+
+/* Samples come while files are written and read. */
+static void nothing_is_lost_between_threads(void **state)
+{
+	struct store *store = open_store();
+	struct store_status status;
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, append_many, store), 0);
+	for (int i = 0; i < 20; i++) {
+		store_flush(store);
+		row(store, 1, "/", 0, begin - 1);
+		store_status(store, &status);
+		assert_true(status.written + status.buffered <= 6000);
+	}
+	pthread_join(thread, NULL);
+	store_flush(store);
+	store_status(store, &status);
+	assert_int_equal(status.written, 6000);
+	assert_int_equal(status.buffered + status.dropped, 0);
+	for (int i = 2990; i < 3000; i++)
+		assert_true(row(store, 0, "", 0, begin - 3000 + i) == i);
+	store_close(store);
+}
+
+static void a_folder_that_cannot_be_is_told(void **state)
+{
+	char *file = memory_format("%s/file", plan.data_dir);
+	FILE *made = fopen(file, "w");
+	struct error error = {""};
+
+	(void)state;
+	assert_non_null(made);
+	fclose(made);
+	plan.data_dir = file;
+	assert_null(store_open(&plan, &error));
+	assert_non_null(strstr(error.text, file));
+	assert_non_null(strstr(error.text, "data_dir"));
+	free(file);
+}
+
 /* A regular file stands where the folder of the family should be. */
 static void what_cannot_be_written_waits(void **state)
 {
@@ -327,6 +498,8 @@ static void other_files_are_set_aside(void **state)
 {
 	char *path = store_path(&plan, 0, "");
 	struct store *store = open_store();
+	struct store_rows rows;
+	struct error error = {""};
 	FILE *file;
 
 	(void)state;
@@ -343,6 +516,8 @@ static void other_files_are_set_aside(void **state)
 	fputs("garbage", file);
 	fclose(file);
 	store = open_store();
+	assert_int_equal(store_fetch(store, 0, "", 0, STORE_AVERAGE, begin, begin + 9, &rows, &error), -1);
+	assert_non_null(strstr(error.text, "one.rrd"));
 	append(store, 0, &alone, begin + 10, 3, 0, 0);
 	store_flush(store);
 	assert_int_equal(count_aside("damaged"), 1);
@@ -410,6 +585,13 @@ int main(void)
 		TEST(instances_have_a_file_each),
 		TEST(coarser_tiers_keep_extremes),
 		TEST(what_is_older_than_the_file_is_counted_as_lost),
+		TEST(what_goes_back_in_memory_is_counted_as_lost),
+		TEST(several_samples_a_second_survive_a_clock_set_back),
+		TEST(several_samples_a_second_share_a_row),
+		TEST(a_row_of_five_seconds_is_the_sample_too),
+		TEST(a_removed_file_is_made_anew),
+		TEST(nothing_is_lost_between_threads),
+		TEST(a_folder_that_cannot_be_is_told),
 		TEST(what_cannot_be_written_waits),
 		TEST(memory_is_bounded),
 		TEST(other_files_are_set_aside),
