@@ -93,8 +93,13 @@ union pindrop_value *wire_get_options(struct message *message, const struct pind
 			good = message_get(message, &values[i].number, sizeof(values[i].number));
 		}
 	}
-	/* The worker that cannot go on ends, and its memory with it. */
-	return good ? values : NULL;
+	for (size_t i = 0; i < table->option_count && !good; i++)
+		if (table->options[i].type == PINDROP_STRINGS || table->options[i].type == PINDROP_PATTERNS)
+			free((void *)values[i].list);
+	if (good)
+		return values;
+	free(values);
+	return NULL;
 }
 
 /* --- replies ------------------------------------------------------------------------------------------------ */

@@ -131,6 +131,44 @@ static void nonsense_is_refused(void **state)
 	batch_release(&in);
 }
 
+/* The same for what a worker is told: half an order is none. */
+static void half_of_the_options_is_refused(void **state)
+{
+	const char *const list[] = {"^/snap/", "b", NULL}, *const empty[] = {NULL};
+	const union pindrop_value values[] = {{.flag = true}, {.number = 2.5}, {.text = "x"},
+	                                      {.text = NULL}, {.list = list},  {.list = empty}};
+	struct message whole = {0};
+
+	(void)state;
+	wire_put_options(&whole, &table, values);
+	for (size_t length = 0; length < whole.length; length++) {
+		struct message part = {0};
+
+		message_put(&part, whole.bytes, length);
+		assert_null(wire_get_options(&part, &table));
+		message_release(&part);
+	}
+	srand(2);
+	for (int round = 0; round < 20000; round++) {
+		struct message part = {0};
+		union pindrop_value *got;
+
+		message_put(&part, whole.bytes, whole.length);
+		for (int i = 0; i < 3; i++)
+			part.bytes[(size_t)rand() % part.length] = (char)rand();
+		got = wire_get_options(&part, &table);
+		/* What is taken can be used: each text ends, each list does. */
+		for (size_t i = 4; got && i < 6; i++) {
+			for (size_t k = 0; got[i].list[k]; k++)
+				assert_true(strlen(got[i].list[k]) < part.length);
+			free((void *)got[i].list);
+		}
+		free(got);
+		message_release(&part);
+	}
+	message_release(&whole);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -138,6 +176,7 @@ int main(void)
 		cmocka_unit_test(replies_come_as_they_went),
 		cmocka_unit_test(words_come_instead),
 		cmocka_unit_test(nonsense_is_refused),
+		cmocka_unit_test(half_of_the_options_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("wire", tests, NULL, NULL);
