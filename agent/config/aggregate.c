@@ -36,7 +36,7 @@ static bool find_function(struct draft *draft, const char *name, struct plan_agg
 		percent = strtod(name + 1, &rest);
 		aggregate->fn = PLAN_QUANTILE;
 		aggregate->quantile = percent / 100;
-		if (!*rest && percent > 0 && percent < 100)
+		if (!*rest && percent > 0 && percent < 100 && !name[1 + strspn(name + 1, "0123456789.")])
 			return true;
 	}
 	if (!name)

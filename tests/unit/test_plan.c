@@ -1,5 +1,6 @@
 /* links: agent/config/plan.c agent/config/values.c agent/config/aggregate.c agent/config/options.c agent/base/text.c
  * agent/base/memory.c agent/base/log.c agent/base/clock.c agent/base/error.c */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -54,7 +55,7 @@ static void find(void *context, const char *name, struct plan_found *found)
 
 static struct plan *check(const char *declarations, struct plan_mistakes *mistakes)
 {
-	char text[4096];
+	char text[8192];
 	json_t *answer;
 	struct plan *plan;
 
@@ -90,6 +91,19 @@ static void wrong(const char *declarations, const char *text)
 	plan_mistakes_release(&mistakes);
 }
 
+/* Declarations, one behind the other. Valid until the next call. */
+#define ALL(...) all((const char *const[]){__VA_ARGS__, NULL})
+static const char *all(const char *const *declarations)
+{
+	static char text[4096];
+	size_t length = 0;
+
+	for (size_t i = 0; declarations[i]; i++)
+		length += (size_t)snprintf(text + length, sizeof(text) - length, "%s%s", i ? "," : "", declarations[i]);
+	assert_true(length < sizeof(text));
+	return text;
+}
+
 #define DECLARE(what, line, value) "{\"declare\": \"" what "\", \"line\": " line ", \"value\": " value "}"
 #define NAMED(what, name, line, value) \
 	"{\"declare\": \"" what "\", \"name\": \"" name "\", \"line\": " line ", \"value\": " value "}"
@@ -118,21 +132,11 @@ static void nothing_said_is_a_working_agent(void **state)
 
 static void options_reach_their_places(void **state)
 {
-	struct plan *plan = good(
-		DECLARE("agent", "1", "{\"listen\": \"[::1]:0\", \"interval\": \"10s\", \"data_dir\": \"/var/x/\"}") "," NAMED(
-			"plugin", "disk", "2",
-			"{\"exclude\": [\"^/a\", \"b$\"], \"limit\": 7, \"size\": \"2kB\"}") "," NAMED("plugin", "cpu", "3",
-	                                                                                       "{\"per_core\": "
-	                                                                                       "true, "
-	                                                                                       "\"interval\": "
-	                                                                                       "0.5}") "," NAMED("plugin",
-	                                                                                                         "disk",
-	                                                                                                         "4",
-	                                                                                                         "{\"limit"
-	                                                                                                         "\": "
-	                                                                                                         "8}") "," DECLARE("agent",
-	                                                                                                                           "5",
-	                                                                                                                           "{\"flush\": 60}"));
+	struct plan *plan =
+		good(ALL(DECLARE("agent", "1", "{\"listen\": \"[::1]:0\", \"interval\": \"10s\", \"data_dir\": \"/var/x/\"}"),
+	             NAMED("plugin", "disk", "2", "{\"exclude\": [\"^/a\", \"b$\"], \"limit\": 7, \"size\": \"2kB\"}"),
+	             NAMED("plugin", "cpu", "3", "{\"per_core\": true, \"interval\": 0.5}"),
+	             NAMED("plugin", "disk", "4", "{\"limit\": 8}"), DECLARE("agent", "5", "{\"flush\": 60}")));
 	const struct plan_plugin *disk = &plan->plugins[0], *cpu = &plan->plugins[1];
 
 	(void)state;
@@ -152,6 +156,11 @@ static void options_reach_their_places(void **state)
 	assert_int_equal(plan->aggregate_count, 3); /* the contract's, but for memory's */
 	plan_free(plan);
 }
+
+/* Two of one name. */
+#define TWO_OF_A                                                             \
+	NAMED("aggregate", "a", "7", "{\"of\": \"cpu.usage\", \"fn\": \"max\"}") \
+	"," NAMED("aggregate", "a", "8", "{\"of\": \"cpu.usage\", \"fn\": \"min\"}")
 
 static void tells_each_mistake(void **state)
 {
@@ -222,6 +231,47 @@ static void tells_each_mistake(void **state)
 	     "etc/pindrop.lua:7: aggregate \"service_start_time\": cannot have that name"},
 		{NAMED("collector", "q", "8", "{}"), "etc/pindrop.lua:8: collector \"q\": collectors in Lua come with a later "
 	                                         "version; a plugin in C can do it now"},
+		{TWO_OF_A, "etc/pindrop.lua:8: aggregate \"a\": there is one of that name already"},
+		{NAMED("aggregate", "", "7", "{\"of\": \"cpu.usage\", \"fn\": \"max\"}"),
+	     "etc/pindrop.lua:7: aggregate \"\": cannot have that name"},
+		{NAMED("aggregate", "a", "7", "{\"of\": \"cpu\", \"fn\": \"max\"}"),
+	     "etc/pindrop.lua:7: aggregate \"a\": there is no metric \"cpu\"; `pindrop describe` lists them"},
+		{NAMED("aggregate", "a", "7", "{\"fn\": \"max\"}"),
+	     "etc/pindrop.lua:7: aggregate \"a\": lacks \"of\": the metric, as \"cpu.usage\""},
+		{NAMED("aggregate", "a", "7", "{\"of\": \"cpu.usage\", \"fn\": \"max\", \"over\": \"0.5s\"}"),
+	     "etc/pindrop.lua:7: aggregate \"a\": \"over\" must lie between 1s and 10y"},
+		{NAMED("aggregate", "a", "7", "{\"of\": \"cpu.usage\", \"fn\": 50}"),
+	     "etc/pindrop.lua:7: aggregate \"a\": \"fn\" must be a text, not 50"},
+		{NAMED("aggregate", "a", "7", "{\"of\": \"cpu.usage\", \"fn\": \"max\", \"format\": \"%s\"}"),
+	     "etc/pindrop.lua:7: aggregate \"a\": \"format\" must hold one number, as \"%.1f%%\", not \"%s\""},
+		{NAMED("plugin", "cpu", "9", "{\"per_core\": 1}"),
+	     "etc/pindrop.lua:9: plugin \"cpu\": \"per_core\" must be true or false, not 1"},
+		{NAMED("plugin", "cpu", "9", "{\"interval\": \"1.5s\"}"),
+	     "etc/pindrop.lua:9: plugin \"cpu\": \"interval\" must be whole seconds, or less than one"},
+		{NAMED("plugin", "cpu", "9", "{\"interval\": \"2d\"}"),
+	     "etc/pindrop.lua:9: plugin \"cpu\": \"interval\" must lie between 100ms and 1d"},
+		{NAMED("plugin", "disk", "9", "{\"limit\": \"5\"}"),
+	     "etc/pindrop.lua:9: plugin \"disk\": \"limit\" must be a whole number, not \"5\""},
+		{NAMED("plugin", "disk", "9", "{\"size\": \"big\"}"),
+	     "etc/pindrop.lua:9: plugin \"disk\": \"size\" must be a size (bytes, or \"500MB\", \"1GB\", \"64KiB\"), not "
+	     "\"big\""},
+		{NAMED("plugin", "disk", "9", "{\"text\": {}}"),
+	     "etc/pindrop.lua:9: plugin \"disk\": \"text\" must be a text, not a table"},
+		{NAMED("plugin", "disk", "9", "{\"exclude\": \"^/a\"}"),
+	     "etc/pindrop.lua:9: plugin \"disk\": \"exclude\" must be a list of patterns, { \"…\", \"…\" }, not \"^/a\""},
+		{NAMED("plugin", "disk", "9", "{\"exclude\": [\"a\", 3]}"),
+	     "etc/pindrop.lua:9: plugin \"disk\": \"exclude\" must be a list of patterns, { \"…\", \"…\" }, not 3"},
+		{NAMED("plugin", "disk", "9", "[1]"),
+	     "etc/pindrop.lua:9: plugin \"disk\": takes a table with names, { name = value, … }, not a list"},
+		{DECLARE("agent", "3", "{\"data_dir\": \"\"}"), "etc/pindrop.lua:3: agent: \"data_dir\" must name a folder"},
+		{DECLARE("retention", "4", "{\"step\": 1}"),
+	     "etc/pindrop.lua:4: retention: takes a list of 1 to 16 tiers: { step = \"1s\", keep = \"6h\" }, …"},
+		{DECLARE("retention", "4", "[\"1s\"]"),
+	     "etc/pindrop.lua:4: retention, tier 1: takes a table with names, { name = value, … }, not \"1s\""},
+		{DECLARE("retention", "4", "[{\"step\": \"1s\"}]"),
+	     "etc/pindrop.lua:4: retention, tier 1: \"keep\" must be at least one \"step\""},
+		{DECLARE("purge", "8", "{\"max_size\": -1}"),
+	     "etc/pindrop.lua:8: purge: \"max_size\" must lie between 0 and 1e+18"},
 		{DECLARE("purge", "8", "3"), "etc/pindrop.lua:8: purge: takes a table with names, { name = value, … }, not 3"},
 	};
 
@@ -257,34 +307,184 @@ static void formats_hold_one_number(void **state)
 
 static void all_mistakes_come_at_once_in_order(void **state)
 {
+	static const char *const texts[] = {
+		"etc/pindrop.lua:1: plugin \"disk\": unknown option \"exlude\" (did you mean \"exclude\"?)",
+		"etc/pindrop.lua:1: plugin \"disk\": \"limit\" must lie between 1 and 10",
+		"etc/pindrop.lua:2: aggregate \"a\": lacks \"fn\": min max avg sum last count stddev, or p50 … p99.9",
+		"etc/pindrop.lua:2: aggregate \"a\": there is no metric \"cpu.x\"; `pindrop describe` lists them",
+		"etc/pindrop.lua:5: agent: \"flush\" must be a duration (seconds, or \"100ms\", \"10s\", \"5m\", \"1h\", "
+	    "\"7d\", "
+		"\"2y\"), not \"soon\"",
+		"etc/pindrop.lua:5: agent: unknown option \"a\"",
+		"etc/pindrop.lua:6: retention, tier 1: \"step\" must be whole seconds, at least 1",
+		"etc/pindrop.lua:7: plugin \"nfs\": there is no such plugin",
+	};
 	struct plan_mistakes mistakes = {0};
-	struct plan *plan =
-		check(NAMED("aggregate", "a", "2", "{\"of\": \"cpu.x\"}") "," DECLARE(
-				  "agent", "5", "{\"flush\": \"soon\", \"a\": 1}") "," NAMED("plugin", "disk", "1",
-	                                                                         "{\"exlude\": [], \"limit\": 0}"),
-	          &mistakes);
 
 	(void)state;
-	assert_null(plan);
-	assert_int_equal(mistakes.count, 6);
-	assert_non_null(
-		strstr(mistakes.texts[0], ":1: plugin \"disk\": unknown option \"exlude\" (did you mean \"exclude\"?)"));
-	assert_non_null(strstr(mistakes.texts[1], ":1: plugin \"disk\": \"limit\""));
-	assert_non_null(strstr(mistakes.texts[2], ":2: aggregate \"a\": lacks \"fn\""));
-	assert_non_null(strstr(mistakes.texts[3], ":2: aggregate \"a\": there is no metric"));
-	assert_non_null(strstr(mistakes.texts[4], ":5: agent: "));
-	assert_non_null(strstr(mistakes.texts[5], ":5: agent: "));
+	assert_null(
+		check(ALL(NAMED("aggregate", "a", "2", "{\"of\": \"cpu.x\"}"),
+	              DECLARE("retention", "6", "[{\"step\": 1.5, \"keep\": 60}]"),
+	              DECLARE("agent", "5", "{\"flush\": \"soon\", \"a\": 1}"), NAMED("plugin", "cpu", "8", "{}"),
+	              NAMED("plugin", "disk", "1", "{\"exlude\": [], \"limit\": 0}"), NAMED("plugin", "nfs", "7", "{}")),
+	          &mistakes));
+	for (size_t i = 0; i < mistakes.count && i < PINDROP_COUNT(texts); i++)
+		assert_string_equal(mistakes.texts[i], texts[i]);
+	assert_int_equal(mistakes.count, PINDROP_COUNT(texts));
 	plan_mistakes_release(&mistakes);
+	assert_int_equal(mistakes.count, 0);
+}
+
+/* What Lua itself found wrong is handed on as it is. */
+static void an_error_of_the_file_is_the_only_one(void **state)
+{
+	json_t *answer = json_pack("{ss}", "error", "pindrop.lua:3: unexpected symbol");
+	struct plan_mistakes mistakes = {0};
+
+	(void)state;
+	assert_null(plan_check(answer, "pindrop.lua", find, NULL, &mistakes));
+	assert_int_equal(mistakes.count, 1);
+	assert_string_equal(mistakes.texts[0], "pindrop.lua:3: unexpected symbol");
+	plan_mistakes_release(&mistakes);
+	json_decref(answer);
+}
+
+static void listens_where_it_is_told(void **state)
+{
+	static const struct {
+		const char *listen, *host;
+		uint16_t port;
+	} fine[] = {
+		{"127.0.0.1:8080", "127.0.0.1", 8080}, {"0.0.0.0:1", "0.0.0.0", 1}, {"localhost:0", "localhost", 0},
+		{"[::1]:65535", "::1", 65535},         {"[::]:80", "::", 80},       {"[fe80::1%eth0]:80", "fe80::1%eth0", 80}};
+	static const char *const bad[] = {"",        ":",      "8080",  "localhost", ":8080",   "localhost:",
+	                                  "a:65536", "a:-1",   "a:+1",  "a: 1",      "a:80 ",   "a:0x50",
+	                                  "a:8o",    "::1:80", "[::1]", "[]:80",     "[::1:80", "a:99999999999999999999",
+	                                  "a:b:80",  "[::1]80"};
+	char declaration[256];
+
+	(void)state;
+	for (size_t i = 0; i < PINDROP_COUNT(fine); i++) {
+		struct plan *plan;
+
+		snprintf(declaration, sizeof(declaration), DECLARE("agent", "1", "{\"listen\": \"%s\"}"), fine[i].listen);
+		plan = good(declaration);
+		assert_string_equal(plan->listen_host, fine[i].host);
+		assert_int_equal(plan->listen_port, fine[i].port);
+		plan_free(plan);
+	}
+	for (size_t i = 0; i < PINDROP_COUNT(bad); i++) {
+		char text[256];
+
+		snprintf(declaration, sizeof(declaration), DECLARE("agent", "1", "{\"listen\": \"%s\"}"), bad[i]);
+		snprintf(text, sizeof(text),
+		         "etc/pindrop.lua:1: agent: \"listen\" must be an address and a port, as \"127.0.0.1:8080\" or "
+		         "\"[::1]:8080\", not \"%s\"",
+		         bad[i]);
+		wrong(declaration, text);
+	}
+}
+
+static void quantiles_lie_between_0_and_100(void **state)
+{
+	static const struct {
+		const char *name;
+		double quantile;
+	} fine[] = {{"p50", 0.5}, {"p99.9", 0.999}, {"p1", 0.01}, {"p0.1", 0.001}, {"p95", 0.95}};
+	static const char *const bad[] = {"p0",  "p100", "p",     "p-1",  "p+1", "p101", "pinf",    "pnan", "p50x",
+	                                  "P50", "p 50", "p0x10", "p1e1", "p.5", "50",   "maximum", ""};
+	char declaration[256];
+
+	(void)state;
+	for (size_t i = 0; i < PINDROP_COUNT(fine); i++) {
+		struct plan *plan;
+
+		snprintf(declaration, sizeof(declaration),
+		         NAMED("aggregate", "a", "1", "{\"of\": \"cpu.usage\", \"fn\": \"%s\"}"), fine[i].name);
+		plan = good(declaration);
+		assert_int_equal(plan->aggregates[0].fn, PLAN_QUANTILE);
+		assert_string_equal(plan->aggregates[0].fn_name, fine[i].name);
+		assert_true(fabs(plan->aggregates[0].quantile - fine[i].quantile) < 1e-12);
+		plan_free(plan);
+	}
+	for (size_t i = 0; i < PINDROP_COUNT(bad); i++) {
+		struct plan_mistakes mistakes = {0};
+
+		snprintf(declaration, sizeof(declaration),
+		         NAMED("aggregate", "a", "1", "{\"of\": \"cpu.usage\", \"fn\": \"%s\"}"), bad[i]);
+		if (check(declaration, &mistakes))
+			fail_msg("\"%s\" is no quantile", bad[i]);
+		assert_int_equal(mistakes.count, 1);
+		assert_non_null(strstr(mistakes.texts[0], "\"fn\": there is no"));
+		plan_mistakes_release(&mistakes);
+	}
+}
+
+static void each_function_has_its_name(void **state)
+{
+	static const char *const names[] = {
+		[PLAN_MIN] = "min",   [PLAN_MAX] = "max",     [PLAN_AVG] = "avg",      [PLAN_SUM] = "sum",
+		[PLAN_LAST] = "last", [PLAN_COUNT] = "count", [PLAN_STDDEV] = "stddev"};
+	char declaration[256];
+
+	(void)state;
+	for (size_t i = 0; i < PINDROP_COUNT(names); i++) {
+		struct plan *plan;
+
+		snprintf(declaration, sizeof(declaration),
+		         NAMED("aggregate", "a", "1",
+		               "{\"of\": \"disk.space.used_percent\", \"fn\": \"%s\", \"instance\": \"/\"}"),
+		         names[i]);
+		plan = good(declaration);
+		assert_int_equal(plan->aggregates[0].fn, i);
+		assert_string_equal(plan->aggregates[0].instance, "/");
+		assert_string_equal(plan->families[plan->aggregates[0].family].table->name, "disk.space");
+		plan_free(plan);
+	}
+}
+
+/* Relative to the file, wherever the agent was started; never with a slash at the end. */
+static void paths_are_relative_to_the_file(void **state)
+{
+	static const struct {
+		const char *file, *data_dir, *root, *expected_data, *expected_root;
+	} cases[] = {
+		{"pindrop.lua", "data", "/", "data", ""},
+		{"./pindrop.lua", "data/", "/host/", "./data", "/host"},
+		{"/etc/pindrop/pindrop.lua", "../x", "tree//", "/etc/pindrop/../x", "/etc/pindrop/tree"},
+		{"/pindrop.lua", "data", "//", "/data", ""},
+		{"a/b.lua", "/var/lib/pindrop///", "/", "/var/lib/pindrop", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < PINDROP_COUNT(cases); i++) {
+		json_t *answer = json_pack("{s[{sssis{ssss}}]}", "declarations", "declare", "agent", "line", 1, "value",
+		                           "data_dir", cases[i].data_dir, "root", cases[i].root);
+		struct plan_mistakes mistakes = {0};
+		struct plan *plan = plan_check(answer, cases[i].file, find, NULL, &mistakes);
+
+		assert_non_null(plan);
+		assert_string_equal(plan->data_dir, cases[i].expected_data);
+		assert_string_equal(plan->root, cases[i].expected_root);
+		assert_string_equal(plan->file, cases[i].file);
+		plan_free(plan);
+		json_decref(answer);
+	}
+}
+
+static void nothing_to_sample_is_a_mistake(void **state)
+{
+	(void)state;
+	wrong(NAMED("plugin", "bad", "4", "{}"),
+	      "etc/pindrop.lua: plugins: there is nothing to sample: no plugin was loaded");
 }
 
 static void what_a_refused_plugin_would_have_is_left_out(void **state)
 {
 	struct plan *plan =
-		good(NAMED("plugin", "bad", "1", "{\"anything\": 1}") "," NAMED("plugin", "cpu", "2", "{}") "," NAMED(
-			"aggregate", "gone", "3",
-			"{\"of\": \"bad.value\", \"fn\": \"max\"}") "," NAMED("aggregate", "here", "4",
-	                                                              "{\"of\": \"cpu.usage\", \"fn\": \"p99.9\", "
-	                                                              "\"over\": \"24h\"}"));
+		good(ALL(NAMED("plugin", "bad", "1", "{\"anything\": 1}"), NAMED("plugin", "cpu", "2", "{}"),
+	             NAMED("aggregate", "gone", "3", "{\"of\": \"bad.value\", \"fn\": \"max\"}"),
+	             NAMED("aggregate", "here", "4", "{\"of\": \"cpu.usage\", \"fn\": \"p99.9\", \"over\": \"24h\"}")));
 
 	(void)state;
 	assert_int_equal(plan->plugin_count, 1);
@@ -296,31 +496,48 @@ static void what_a_refused_plugin_would_have_is_left_out(void **state)
 	plan_free(plan);
 }
 
-static void json_makes_the_same_plan(void **state)
+/* The plan of these declarations, as JSON, is read again to a plan that gives the same JSON. */
+static void comes_back(const char *declarations)
 {
-	struct plan *plan = good(
-		DECLARE("agent", "1", "{\"interval\": \"0.2s\", \"listen\": \"[::1]:1\"}") "," NAMED("plugin", "disk", "2", "{\"exclude\": [\"^/a\"], \"interval\": \"5s\"}") "," NAMED(
-			"plugin", "cpu", "3",
-			"{\"per_core\": true}") "," DECLARE("retention", "4",
-	                                            "[{\"step\": 5, \"keep\": \"1h\"}]") "," NAMED("aggregate", "a", "5",
-	                                                                                           "{\"of\": "
-	                                                                                           "\"cpu.core.usage\", "
-	                                                                                           "\"instance\": \"0\", "
-	                                                                                           "\"fn\": \"max\", "
-	                                                                                           "\"over\": \"90s\"}"));
+	struct plan *plan = good(declarations), *again;
 	json_t *json = plan_to_json(plan), *again_json;
 	struct plan_mistakes mistakes = {0};
-	struct plan *again = plan_check(json, "etc/pindrop.lua", find, NULL, &mistakes);
 
-	(void)state;
+	again = plan_check(json, "etc/pindrop.lua", find, NULL, &mistakes);
 	assert_non_null(again);
 	again_json = plan_to_json(again);
 	assert_true(json_equal(json, again_json));
-	assert_true(again->aggregates[0].over == 90 * CLOCK_SECOND && again->plugins[0].interval == 5 * CLOCK_SECOND);
+	assert_int_equal(again->interval, plan->interval);
+	assert_int_equal(again->plugin_count, plan->plugin_count);
+	assert_int_equal(again->family_count, plan->family_count);
+	assert_int_equal(again->aggregate_count, plan->aggregate_count);
+	for (size_t i = 0; i < plan->plugin_count; i++) {
+		assert_string_equal(again->plugins[i].name, plan->plugins[i].name);
+		assert_int_equal(again->plugins[i].interval, plan->plugins[i].interval);
+	}
+	for (size_t i = 0; i < plan->aggregate_count; i++) {
+		assert_string_equal(again->aggregates[i].name, plan->aggregates[i].name);
+		assert_int_equal(again->aggregates[i].over, plan->aggregates[i].over);
+	}
 	json_decref(json);
 	json_decref(again_json);
 	plan_free(plan);
 	plan_free(again);
+}
+
+static void json_makes_the_same_plan(void **state)
+{
+	(void)state;
+	comes_back("");
+	comes_back(ALL(
+		DECLARE("agent", "1", "{\"interval\": \"0.2s\", \"listen\": \"[::1]:1\", \"autostart\": false, \"flush\": 90}"),
+		NAMED("plugin", "disk", "2", "{\"exclude\": [\"^/a\\\\.b\", \"\\\"\"], \"interval\": \"5s\", \"size\": 1.5}"),
+		NAMED("plugin", "cpu", "3", "{\"per_core\": true}"),
+		DECLARE("retention", "4", "[{\"step\": 5, \"keep\": \"1h\"}, {\"step\": \"7m\", \"keep\": \"2y\"}]"),
+		DECLARE("purge", "4", "{\"after\": \"36h\", \"max_size\": \"1GiB\"}"),
+		NAMED("aggregate", "a", "5",
+	          "{\"of\": \"cpu.core.usage\", \"instance\": \"0\", \"fn\": \"max\", \"over\": \"90s\"}"),
+		NAMED("aggregate", "é", "6", "{\"of\": \"cpu.user\", \"fn\": \"p99.9\", \"format\": \"%.2f µs\"}")));
 }
 
 static void steps_are_multiples_of_the_interval(void **state)
@@ -343,6 +560,12 @@ int main(void)
 		cmocka_unit_test(tells_each_mistake),
 		cmocka_unit_test(formats_hold_one_number),
 		cmocka_unit_test(all_mistakes_come_at_once_in_order),
+		cmocka_unit_test(an_error_of_the_file_is_the_only_one),
+		cmocka_unit_test(listens_where_it_is_told),
+		cmocka_unit_test(quantiles_lie_between_0_and_100),
+		cmocka_unit_test(each_function_has_its_name),
+		cmocka_unit_test(paths_are_relative_to_the_file),
+		cmocka_unit_test(nothing_to_sample_is_a_mistake),
 		cmocka_unit_test(what_a_refused_plugin_would_have_is_left_out),
 		cmocka_unit_test(json_makes_the_same_plan),
 		cmocka_unit_test(steps_are_multiples_of_the_interval),
