@@ -4,8 +4,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -59,6 +61,12 @@ static void each_bad_one_is_refused_in_one_line(void **state)
 		{"upper", "upper.so: refused: family 1 has no name of [a-z0-9_.]"},
 		{"nosample", "nosample.so: refused: family \"nosample\" has no sample()"},
 		{"preset", "preset.so: refused: option \"pause\" cannot have the preset \"soon\""},
+		{"halfopen", "halfopen.so: refused: has only one of open() and close()"},
+		{"ownoption", "ownoption.so: refused: option 1 has no name of its own ([a-z][a-z0-9_]*, not \"interval\")"},
+		{"noswitch", "noswitch.so: refused: family \"noswitch\" is switched by \"pause\", which is no boolean option"},
+		{"shapeless", "shapeless.so: refused: family \"shapeless\" does not say whether /get_stats lists or sums it"},
+		{"nokey", "nokey.so: refused: family \"nokey\" is a list in /get_stats without a key for the instance"},
+		{"unlabelled", "unlabelled.so: refused: family \"unlabelled\" has labels, but no instances"},
 		{"symbol", "symbol.so: undefined symbol: nobody_has_this"},
 		{"rival", "rival.so: refused: the plugin \"good\" has a family \"good\" already"},
 	};
@@ -90,9 +98,64 @@ static void one_that_is_not_there_is_missing(void **state)
 		assert_null(found.table);
 		assert_true(found.missing);
 	}
+	assert_non_null(strstr(found.error.text, "there is no nothing_like_it.so in /nonexistent or "));
 	loader_find(loader, "goood", &found);
 	assert_string_equal(found.error.text, "there is no such plugin (did you mean \"good\"?)");
 	loader_free(loader);
+}
+
+/* What is in the folder, but is no shared object, is refused with its name; the rest of the folder is none the worse. */
+static void a_file_that_is_no_plugin_is_refused(void **state)
+{
+	char *folder = memory_format("%s/pindrop-loader.XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+	char *path, *good = memory_format("%s/tests/plugins", getenv("BUILD") ? getenv("BUILD") : "build");
+	struct loader *loader;
+	struct plan_found found;
+	FILE *file;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	path = memory_format("%s/text.so", folder);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fputs("no ELF", file);
+	fclose(file);
+	loader = loader_new((const char *const[]){folder, good, NULL});
+	loader_find(loader, "text", &found);
+	assert_null(found.table);
+	assert_false(found.missing);
+	assert_int_equal(strncmp(found.error.text, path, strlen(path)), 0);
+	assert_null(strchr(found.error.text, '\n'));
+	loader_find(loader, "good", &found);
+	assert_non_null(found.table);
+	loader_free(loader);
+	unlink(path);
+	rmdir(folder);
+	free(path);
+	free(good);
+	free(folder);
+}
+
+/* The first folder that has the name wins, as with $PATH. */
+static void the_first_folder_wins(void **state)
+{
+	char *folder = memory_format("%s/tests/plugins", getenv("BUILD") ? getenv("BUILD") : "build");
+	char *again = memory_format("%s/../plugins", folder);
+	struct loader *loader = loader_new((const char *const[]){again, folder, NULL});
+	struct plan_found found;
+	char **names = loader_names(loader);
+
+	(void)state;
+	loader_find(loader, "good", &found);
+	assert_non_null(found.table);
+	assert_int_equal(strncmp(found.path, again, strlen(again)), 0);
+	/* What stands in both is listed once. */
+	for (size_t i = 1; names[0] && names[i]; i++)
+		assert_true(strcmp(names[i - 1], names[i]) < 0);
+	free(names);
+	loader_free(loader);
+	free(again);
+	free(folder);
 }
 
 static void names_are_listed_in_order(void **state)
@@ -106,7 +169,7 @@ static void names_are_listed_in_order(void **state)
 		assert_true(count == 0 || strcmp(names[count - 1], names[count]) < 0);
 		count++;
 	}
-	assert_true(count >= 11);
+	assert_true(count >= 17);
 	free(names);
 	loader_free(loader);
 }
@@ -117,6 +180,8 @@ int main(void)
 		cmocka_unit_test(a_good_one_is_loaded_once_and_works),
 		cmocka_unit_test(each_bad_one_is_refused_in_one_line),
 		cmocka_unit_test(one_that_is_not_there_is_missing),
+		cmocka_unit_test(a_file_that_is_no_plugin_is_refused),
+		cmocka_unit_test(the_first_folder_wins),
 		cmocka_unit_test(names_are_listed_in_order),
 	};
 

@@ -140,6 +140,80 @@ static void tells_the_end(void **state)
 	message_release(&message);
 }
 
+/* A peer that dies in the middle of a message has closed: half a message is none. */
+static void half_a_message_is_none(void **state)
+{
+	static const unsigned char bytes[] = {3, 0, 0, 0, 'a', 'b'};
+	struct message message = {0};
+
+	(void)state;
+	assert_int_equal(write(ends[0], bytes, sizeof(bytes)), sizeof(bytes));
+	close(ends[0]);
+	ends[0] = -1;
+	assert_int_equal(message_receive(ends[1], &message, -1), 0);
+	message_release(&message);
+}
+
+/* A stream has no borders: what came with the first message belongs to the second. */
+static void one_ends_where_the_next_begins(void **state)
+{
+	struct message out = {0}, in = {0};
+	const char *text;
+
+	(void)state;
+	message_put_text(&out, "first");
+	assert_int_equal(message_send(ends[0], &out, -1), 0);
+	message_clear(&out);
+	assert_int_equal(message_send(ends[0], &out, -1), 0);
+	message_put_text(&out, "third");
+	assert_int_equal(message_send(ends[0], &out, -1), 0);
+	assert_int_equal(message_receive(ends[1], &in, -1), 1);
+	assert_true(message_get_text(&in, &text) && strcmp(text, "first") == 0);
+	assert_int_equal(message_receive(ends[1], &in, -1), 1);
+	assert_int_equal(in.length, 0);
+	assert_int_equal(message_receive(ends[1], &in, -1), 1);
+	assert_true(message_get_text(&in, &text) && strcmp(text, "third") == 0);
+	message_release(&out);
+	message_release(&in);
+}
+
+static void what_is_too_long_is_not_sent(void **state)
+{
+	struct message message = {.bytes = NULL, .length = MESSAGE_MAX + 1};
+	char byte;
+
+	(void)state;
+	assert_int_equal(message_send(ends[0], &message, -1), -1);
+	assert_int_equal(errno, EMSGSIZE);
+	/* Not a byte of it. */
+	assert_int_equal(recv(ends[1], &byte, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+}
+
+/* A text says how long it is: one that says too much, or does not end, is none, and nothing is read. */
+static void texts_that_lie_are_refused(void **state)
+{
+	static const struct {
+		unsigned char bytes[8];
+		size_t length;
+	} cases[] = {{{0xff, 0xff, 0xff, 0xff, 'a', 0}, 6},
+	             {{3, 0, 0, 0, 'a', 0}, 6},
+	             {{2, 0, 0, 0, 'a', 'b', 0}, 7},
+	             {{1, 0, 0}, 3},
+	             {{1, 0, 0, 0}, 4}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct message message = {0};
+		const char *text = "untouched";
+
+		message_put(&message, cases[i].bytes, cases[i].length);
+		assert_false(message_get_text(&message, &text));
+		assert_null(text);
+		message_release(&message);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +222,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(may_be_larger_than_the_socket, open_ends, close_ends),
 		cmocka_unit_test_setup_teardown(waits_no_longer_than_told, open_ends, close_ends),
 		cmocka_unit_test_setup_teardown(tells_the_end, open_ends, close_ends),
+		cmocka_unit_test_setup_teardown(half_a_message_is_none, open_ends, close_ends),
+		cmocka_unit_test_setup_teardown(one_ends_where_the_next_begins, open_ends, close_ends),
+		cmocka_unit_test_setup_teardown(what_is_too_long_is_not_sent, open_ends, close_ends),
+		cmocka_unit_test(texts_that_lie_are_refused),
 	};
 
 	return cmocka_run_group_tests_name("message", tests, NULL, NULL);

@@ -48,6 +48,26 @@ static int inspect(int socket, struct worker_page *page)
 	return 0;
 }
 
+/* Tells who started it, and stays. */
+static int ancestry(int socket, struct worker_page *page)
+{
+	struct message message = {0};
+	pid_t parent = getppid();
+
+	message_put(&message, &parent, sizeof(parent));
+	message_send(socket, &message, -1);
+	message_release(&message);
+	return echo(socket, page);
+}
+
+static int crash(int socket, struct worker_page *page)
+{
+	(void)socket;
+	strcpy(page->place, "/mnt/broken");
+	signal(SIGABRT, SIG_DFL); /* a sanitizer may have its own idea of it */
+	abort();
+}
+
 static int hang(int socket, struct worker_page *page)
 {
 	(void)socket, (void)page;
@@ -56,15 +76,16 @@ static int hang(int socket, struct worker_page *page)
 	return 0;
 }
 
-enum { ECHO, INSPECT, HANG };
-static const struct worker_kind kinds[] = {{"echo", echo, 0}, {"inspect", inspect, 0}, {"hang", hang, 0}};
-static const struct worker_kind *const all[] = {&kinds[0], &kinds[1], &kinds[2]};
+enum { ECHO, INSPECT, HANG, ANCESTRY, CRASH, KINDS };
+static const struct worker_kind kinds[KINDS] = {
+	{"echo", echo, 0}, {"inspect", inspect, 0}, {"hang", hang, 0}, {"ancestry", ancestry, 0}, {"crash", crash, 0}};
+static const struct worker_kind *const all[KINDS] = {&kinds[0], &kinds[1], &kinds[2], &kinds[3], &kinds[4]};
 
 static int start(void **state)
 {
 	struct error error;
 
-	*state = nursery_start(all, 3, &error);
+	*state = nursery_start(all, KINDS, &error);
 	return *state ? 0 : -1;
 }
 
@@ -147,6 +168,62 @@ static void one_that_hangs_is_killed(void **state)
 	worker_release(&worker);
 }
 
+/* What it was doing when it died can still be read. */
+static void one_that_crashes_leaves_its_place(void **state)
+{
+	struct worker worker = spawn(*state, CRASH);
+	int status = await_exit(*state, worker.pid);
+
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGABRT);
+	assert_string_equal(worker.page->place, "/mnt/broken");
+	worker_release(&worker);
+	worker_release(&worker); /* twice is once */
+}
+
+/* Each has a page and a socket of its own. */
+static void workers_do_not_meet(void **state)
+{
+	struct worker first = spawn(*state, CRASH), second = spawn(*state, ECHO);
+	struct message message = {0};
+	const char *text;
+
+	await_exit(*state, first.pid);
+	message_put_text(&message, "still here");
+	assert_int_equal(message_send(second.socket, &message, -1), 0);
+	assert_int_equal(message_receive(second.socket, &message, 20 * CLOCK_SECOND), 1);
+	assert_true(message_get_text(&message, &text) && strcmp(text, "still here") == 0);
+	assert_string_equal(first.page->place, "/mnt/broken");
+	assert_string_equal(second.page->place, "here");
+	message_release(&message);
+	worker_release(&first);
+	worker_release(&second);
+}
+
+/* Someone kills the nursery: its workers go with it, and whoever asks is told so. */
+static void the_end_of_the_nursery_is_told(void **state)
+{
+	struct worker worker = spawn(*state, ANCESTRY), none = {0};
+	struct message message = {0};
+	struct error error = {""};
+	pid_t nursery = 0, pid = 1;
+	int status;
+
+	assert_int_equal(message_receive(worker.socket, &message, 20 * CLOCK_SECOND), 1);
+	assert_true(message_get(&message, &nursery, sizeof(nursery)));
+	assert_true(nursery > 1 && nursery != getpid());
+	assert_int_equal(kill(nursery, SIGKILL), 0);
+	assert_int_equal(message_receive(worker.socket, &message, 20 * CLOCK_SECOND), 0);
+	assert_int_equal(nursery_spawn(*state, ECHO, &none, &error), -1);
+	assert_string_equal(error.text, "the process that starts workers has ended; restart pindrop");
+	assert_null(none.page);
+	assert_false(nursery_exited(*state, &pid, &status));
+	assert_int_equal(pid, 0);
+	nursery_kill(*state, worker.pid); /* no SIGPIPE */
+	message_release(&message);
+	worker_release(&worker);
+}
+
 static void exits_are_not_lost_while_others_are_spawned(void **state)
 {
 	enum { MANY = 20 };
@@ -179,7 +256,7 @@ static void all_end_with_the_nursery(void **state)
 	struct message message = {0};
 
 	(void)state;
-	nursery = nursery_start(all, 3, &error);
+	nursery = nursery_start(all, KINDS, &error);
 	assert_non_null(nursery);
 	worker = spawn(nursery, HANG);
 	nursery_stop(nursery);
@@ -196,6 +273,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_worker_answers_and_ends_with_its_socket, start, stop),
 		cmocka_unit_test_setup_teardown(a_worker_has_nothing_of_the_agent, start, stop),
 		cmocka_unit_test_setup_teardown(one_that_hangs_is_killed, start, stop),
+		cmocka_unit_test_setup_teardown(one_that_crashes_leaves_its_place, start, stop),
+		cmocka_unit_test_setup_teardown(workers_do_not_meet, start, stop),
+		cmocka_unit_test_setup_teardown(the_end_of_the_nursery_is_told, start, stop),
 		cmocka_unit_test_setup_teardown(exits_are_not_lost_while_others_are_spawned, start, stop),
 		cmocka_unit_test(all_end_with_the_nursery),
 	};

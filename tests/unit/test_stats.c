@@ -195,13 +195,83 @@ static void rounding_is_one(void **state)
 	}
 }
 
+/* However near they are to each other: as texts, too, a minimum is not above an average, nor that above a maximum. */
+static void extremes_enclose_the_average(void **state)
+{
+	static const struct plan_aggregate three[] = {
+		{.name = "min", .family = 0, .field = 0, .fn = PLAN_MIN, .format = "%.1f%%"},
+		{.name = "avg", .family = 0, .field = 0, .fn = PLAN_AVG, .format = "%.1f%%"},
+		{.name = "max", .family = 0, .field = 0, .fn = PLAN_MAX, .format = "%.1f%%"},
+	};
+	const struct plan just_cpu = {.family_count = 1, .families = families, .aggregate_count = 3, .aggregates = three};
+	const struct family_snapshot of[] = {{1, 1, cpu_readings}};
+
+	(void)state;
+	srand(1);
+	for (int i = 0; i < 2000; i++) {
+		double low = rand() % 1000 * 0.05, high = low + rand() % 3 * 0.05, shown[3];
+		const double past[] = {low, low + (high - low) * rand() / RAND_MAX, high};
+		struct snapshot all = {
+			.time = 1, .since = 1, .family_count = 1, .families = of, .aggregate_count = 3, .aggregates = past};
+		char *text = report_stats(&just_cpu, &all);
+		json_t *json = json_loads(text, 0, NULL);
+
+		for (size_t k = 0; k < 3; k++) {
+			const char *value = json_string_value(json_object_get(json_object_get(json, "past_stat"), three[k].name));
+
+			assert_non_null(value);
+			shown[k] = strtod(value, NULL);
+			assert_true(fabs(shown[k] - past[k]) <= 0.05 + 1e-9);
+		}
+		assert_true(shown[0] <= shown[1] && shown[1] <= shown[2]);
+		json_decref(json);
+		free(text);
+	}
+}
+
+/* Nothing that a plugin or a file system says makes the answer something else than JSON. */
+static void strange_values_are_still_json(void **state)
+{
+	static const double strange[] = {INFINITY, -INFINITY}, large[] = {1e300, 1e-300};
+	static const char *const odd_labels[] = {"\x80", ""};
+	static const struct instance names[] = {{.name = "\xff\xfe", .labels = odd_labels},
+	                                        {.name = "\"\\\n\x01\x7f", .labels = sda_labels}};
+	const struct reading readings[] = {{&names[0], true, true, 1, strange}, {&names[1], true, true, 1, large}};
+	const struct family_snapshot of[] = {{0, 0, NULL}, {0, 0, NULL}, {1, 2, readings}, {0, 0, NULL}};
+	json_t *json = stats(of);
+
+	(void)state;
+	equals(json, "current_stat.disk_stat.parts",
+	       "[{\"mt_pt\": \"??\", \"device\": \"?\", \"total_mem\": null, \"used_percent\": null},"
+	       " {\"mt_pt\": \"\\\"\\\\\\n\\u0001\x7f\", \"device\": \"/dev/sda1\", \"total_mem\": 1e300, "
+	       "\"used_percent\": 0}]");
+	json_decref(json);
+}
+
+/* A sum of which a part is unknown is that of what is known; one of nothing is unknown, not zero. */
+static void sums_are_of_what_is_known(void **state)
+{
+	const struct reading some[] = {{&sda, true, true, 1, unknown}, {&sdb, true, true, 1, two}};
+	const struct reading none[] = {{&sda, true, true, 1, unknown}, {&md0, true, false, 1, many}};
+	const struct family_snapshot of_some[] = {{0, 0, NULL}, {1, 2, some}, {0, 0, NULL}, {0, 0, NULL}};
+	const struct family_snapshot of_none[] = {{0, 0, NULL}, {1, 2, none}, {0, 0, NULL}, {0, 0, NULL}};
+	json_t *json = stats(of_some);
+
+	(void)state;
+	equals(json, "current_stat.disk_stat.count", "{\"read_count\": 2}");
+	json_decref(json);
+	json = stats(of_none);
+	equals(json, "current_stat.disk_stat.count", "{\"read_count\": null}");
+	json_decref(json);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(shapes_follow_the_tables),
-		cmocka_unit_test(the_past_is_as_the_file_formats_it),
-		cmocka_unit_test(what_was_never_sampled_is_null),
-		cmocka_unit_test(rounding_is_one),
+		cmocka_unit_test(shapes_follow_the_tables),       cmocka_unit_test(the_past_is_as_the_file_formats_it),
+		cmocka_unit_test(what_was_never_sampled_is_null), cmocka_unit_test(rounding_is_one),
+		cmocka_unit_test(extremes_enclose_the_average),   cmocka_unit_test(strange_values_are_still_json),
+		cmocka_unit_test(sums_are_of_what_is_known),
 	};
 
 	return cmocka_run_group_tests_name("stats", tests, NULL, NULL);
