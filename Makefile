@@ -108,7 +108,7 @@ plugins: $(PLUGINS)
 stamp = @mkdir -p $(@D); text='$(subst ','\'',$(strip $1))'; [ "$$text" = "$$(cat $@ 2>/dev/null)" ] || echo "$$text" >$@
 
 $(BUILD)/flags: FORCE
-	$(call stamp,$(COMPILE) $(INCLUDES) $(AS_PROGRAM) $(HELPER_LIBS) $(TEST_LIBS) $(PLUGIN_DIR))
+	$(call stamp,$(COMPILE) $(INCLUDES) $(AS_PROGRAM) $(HELPER_LIBS) $(TEST_LIBS))
 $(BUILD)/sources: FORCE
 	$(call stamp,$(AGENT))
 
@@ -117,8 +117,6 @@ $(BUILD)/sources: FORCE
 # Quiet by default; V=1 shows every command.
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo "  $1	$(patsubst $(BUILD)/%,%,$@)")
-
-$(BUILD)/agent/main.o: private CPPFLAGS += -DPINDROP_PLUGIN_DIR='"$(PLUGIN_DIR)"'
 
 $(BUILD)/%.o: %.c $(BUILD)/flags Makefile
 	@mkdir -p $(@D)
@@ -218,7 +216,7 @@ lint-lua: ## luacheck
 # cppcheck is told the one macro that it cannot find for itself; unusedStructMember is blind to tables.
 lint-cppcheck: ## cppcheck
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,performance,portability \
-		--suppress=missingIncludeSystem -j $(shell nproc) -D_GNU_SOURCE -DPINDROP_PLUGIN_DIR='""' \
+		--suppress=missingIncludeSystem -j $(shell nproc) -D_GNU_SOURCE \
 		-Iagent -Iinclude agent plugins
 
 lint-compile: ## every program with gcc and with clang, where a warning is an error

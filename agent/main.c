@@ -26,10 +26,6 @@
 #include "store/store.h"
 #include "worker/nursery.h"
 
-#ifndef PINDROP_PLUGIN_DIR
-#define PINDROP_PLUGIN_DIR "/usr/local/lib/pindrop"
-#endif
-
 /* Exit statuses: what systemd and scripts tell apart. */
 enum { EXIT_GOOD = 0, EXIT_TROUBLE = 1, EXIT_CONFIGURATION = 2 };
 
@@ -136,25 +132,26 @@ static int parse_arguments(int argc, char **argv, struct command *command)
 /* --- configuration ------------------------------------------------------------------------------------------ */
 
 /* Plugins are found where the user says, then beside the program, as the build lays them out, then where `make
- * install` puts them. */
+ * install` puts them, which is told by where the program is: it may be moved. */
 static struct loader *new_loader(void)
 {
 	const char *named = getenv("PINDROP_PLUGIN_PATH"), *directories[4];
-	ssize_t length;
-	char program[PATH_MAX], *beside;
+	char program[PATH_MAX] = "", *beside, *installed;
 	struct loader *loader;
 	size_t count = 0;
 
-	length = readlink("/proc/self/exe", program, sizeof(program) - 1);
-	program[length > 0 ? length : 0] = '\0';
-	beside = memory_format("%s/plugins", length > 0 ? dirname(program) : ".");
+	if (readlink("/proc/self/exe", program, sizeof(program) - 1) > 0)
+		dirname(program);
+	beside = memory_format("%s/plugins", program);
+	installed = memory_format("%s/../lib/pindrop", program);
 	if (named && *named)
 		directories[count++] = named;
 	directories[count++] = beside;
-	directories[count++] = PINDROP_PLUGIN_DIR;
+	directories[count++] = installed;
 	directories[count] = NULL;
 	loader = loader_new(directories);
 	free(beside);
+	free(installed);
 	return loader;
 }
 

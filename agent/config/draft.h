@@ -49,6 +49,7 @@ struct draft {
 	struct plan_family *families;
 	struct plan_aggregate *aggregates;
 	size_t refused; /* plugins that were left out */
+	size_t missing; /* plugins that are not there: a mistake that was told */
 };
 
 /* Hands a block to the plan. Returns it. */

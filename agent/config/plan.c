@@ -234,6 +234,7 @@ static struct plan_plugin *get_plugin(struct draft *draft, const char *name, pla
 		return add_plugin(draft, name, &found);
 	if (found.missing) {
 		draft_mistake(draft, "%s", found.error.text);
+		draft->missing++;
 	} else {
 		log_warning("plugin left out: %s", found.error.text);
 		draft->refused++;
@@ -309,7 +310,8 @@ static bool is_function(const json_t *value)
 	return type && strcmp(type, "function") == 0;
 }
 
-/* Whether the plan has that family: what a plugin that was refused would have sampled is left out, not wrong. */
+/* Whether the plan has that family: what a plugin that is refused, or missing, would have sampled is no mistake of the
+ * aggregate. */
 static bool knows_family(const struct plan *plan, const char *metric)
 {
 	size_t length = strrchr(metric, '.') ? (size_t)(strrchr(metric, '.') - metric) : 0;
@@ -332,11 +334,12 @@ static void read_aggregate(struct draft *draft, const char *name, const json_t *
 	}
 	if (!values_read(draft, value, aggregate_options, AGGREGATE_OPTIONS, values))
 		return;
-	if (draft->refused && values[AGGREGATE_OF].text && !knows_family(draft->plan, values[AGGREGATE_OF].text))
+	if (!values[AGGREGATE_OF].text || knows_family(draft->plan, values[AGGREGATE_OF].text) ||
+	    !(draft->refused || draft->missing))
+		aggregate_check(draft, name, values);
+	else if (draft->refused)
 		log_warning("%s: aggregate \"%s\" is left out: there is no %s without the plugin that was refused", draft->file,
 		            name, values[AGGREGATE_OF].text);
-	else
-		aggregate_check(draft, name, values);
 }
 
 static void add_default_aggregates(struct draft *draft)
