@@ -219,7 +219,7 @@ static void the_end_of_the_nursery_is_told(void **state)
 	assert_null(none.page);
 	assert_false(nursery_exited(*state, &pid, &status));
 	assert_int_equal(pid, 0);
-	nursery_kill(*state, worker.pid); /* no SIGPIPE */
+	nursery_kill(*state, worker.pid); /* harmless */
 	message_release(&message);
 	worker_release(&worker);
 }

@@ -527,7 +527,16 @@ static void comes_back(const char *declarations)
 
 static void json_makes_the_same_plan(void **state)
 {
+	struct plan *plan = good("");
+	json_t *json = plan_to_json(plan);
+	const char *interval = NULL;
+
 	(void)state;
+	/* Durations as people write them. */
+	assert_int_equal(json_unpack(json, "{s[{s{ss}}]}", "declarations", "value", "interval", &interval), 0);
+	assert_string_equal(interval, "1s");
+	json_decref(json);
+	plan_free(plan);
 	comes_back("");
 	comes_back(ALL(
 		DECLARE("agent", "1", "{\"interval\": \"0.2s\", \"listen\": \"[::1]:1\", \"autostart\": false, \"flush\": 90}"),

@@ -134,6 +134,7 @@ static void a_row_is_the_sample_itself(void **state)
 	/* Fetching writes what waits: nothing was flushed yet. */
 	for (int i = 0; i < 20; i++)
 		assert_true(is_near(row(store, 0, "", 0, begin + i), 0.1 + i / 3.0));
+	assert_true(isnan(row(store, 0, "", 0, begin - 1))); /* the first is not said of the time before it */
 	/* Counters come as a rate, from the second sample on. */
 	assert_true(isnan(row(store, 0, "", 1, begin)));
 	assert_true(is_near(row(store, 0, "", 1, begin + 7), 1000));
