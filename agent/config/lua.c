@@ -292,7 +292,26 @@ static int run_file(lua_State *lua)
 	return 0;
 }
 
-/* The answer, for json_decref(). */
+/* What the file has done, as the answer. New reference. */
+static json_t *tell_result(lua_State *lua, int status, const struct run *run)
+{
+	const char *words = lua_tostring(lua, -1);
+	char *text;
+	json_t *answer;
+
+	if (status == LUA_OK)
+		return json_pack("{sO}", "declarations", run->declarations);
+	/* Without memory Lua does not call tell_error(). */
+	if (status == LUA_ERRMEM)
+		text = memory_format("%s:%d: %s: it may use %zu MB", run->file, run->line, words, MEMORY_MAX >> 20);
+	else
+		text = memory_text(words);
+	answer = json_pack("{so}", "error", json_stringn_nocheck(text, strlen(text)));
+	free(text);
+	return answer;
+}
+
+/* The answer. New reference. */
 static json_t *run_lua(const char *file, struct worker_page *page)
 {
 	struct run run = {.file = file, .page = page, .declarations = json_array()};
@@ -308,10 +327,7 @@ static json_t *run_lua(const char *file, struct worker_page *page)
 	lua_pushcfunction(lua, tell_error);
 	lua_pushcfunction(lua, run_file);
 	lua_pushlightuserdata(lua, &run);
-	if (lua_pcall(lua, 1, 0, 1) == LUA_OK)
-		answer = json_pack("{sO}", "declarations", run.declarations);
-	else
-		answer = json_pack("{so}", "error", json_stringn_nocheck(lua_tostring(lua, -1), strlen(lua_tostring(lua, -1))));
+	answer = tell_result(lua, lua_pcall(lua, 1, 0, 1), &run);
 	json_decref(run.declarations);
 	lua_close(lua);
 	return answer;
