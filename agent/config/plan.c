@@ -322,9 +322,26 @@ static bool knows_family(const struct plan *plan, const char *metric)
 	return false;
 }
 
+/* "over" is a text or, as any duration, a number of seconds: as a text. */
+static void read_aggregate_values(struct draft *draft, const json_t *value, union pindrop_value *values)
+{
+	const json_t *over = json_object_get(value, "over");
+	json_t *copy;
+
+	if (!json_is_number(over)) {
+		values_read(draft, value, aggregate_options, AGGREGATE_OPTIONS, values);
+		return;
+	}
+	copy = json_copy((json_t *)value);
+	json_object_set_new(copy, "over", json_sprintf("%.9g", json_number_value(over)));
+	values_read(draft, copy, aggregate_options, AGGREGATE_OPTIONS, values);
+	json_decref(copy);
+}
+
 static void read_aggregate(struct draft *draft, const char *name, const json_t *value)
 {
 	union pindrop_value *values = new_aggregate(draft);
+	size_t told = draft->mistake_count;
 
 	look_at(draft, draft->line, "aggregate", name);
 	if (is_function(json_object_get(value, "fn"))) {
@@ -332,7 +349,8 @@ static void read_aggregate(struct draft *draft, const char *name, const json_t *
 		                     "stddev and p50 … p99.9");
 		return;
 	}
-	if (!values_read(draft, value, aggregate_options, AGGREGATE_OPTIONS, values))
+	read_aggregate_values(draft, value, values);
+	if (draft->mistake_count > told)
 		return;
 	if (!values[AGGREGATE_OF].text || knows_family(draft->plan, values[AGGREGATE_OF].text) ||
 	    !(draft->refused || draft->missing))
