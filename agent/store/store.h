@@ -50,7 +50,8 @@ int store_fetch(struct store *store, size_t family, const char *instance, size_t
                 enum store_consolidation consolidation, int64_t from, int64_t to, struct store_rows *rows,
                 struct error *error);
 
-/* The path of an instance's file: "data/disk/space/%2Fhome.rrd". A new text for free(). Pure. */
+/* The path of an instance's file: "data/disk/space/%2Fhome.rrd"; of a name that would be too long for a file, its
+ * beginning and a hash. A new text for free(). Pure. */
 char *store_path(const struct plan *plan, size_t family, const char *instance);
 
 /* The size of one file of a family in bytes, as librrd will make it. Pure. */

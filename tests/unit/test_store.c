@@ -226,6 +226,23 @@ static void instances_have_a_file_each(void **state)
 	store_close(store);
 }
 
+static void long_names_have_files_too(void **state)
+{
+	char name[400] = "", other[400] = "";
+	struct instance one = {.name = name, .index = 0}, two = {.name = other, .index = 1};
+	struct store *store = open_store();
+
+	(void)state;
+	memset(name, '/', sizeof(name) - 1);
+	memset(other, '/', sizeof(other) - 1);
+	other[398] = 'x'; /* they differ behind what a file's name can hold */
+	append(store, 1, &one, begin, 1, 0, 0);
+	append(store, 1, &two, begin, 2, 0, 0);
+	assert_true(row(store, 1, name, 0, begin) == 1);
+	assert_true(row(store, 1, other, 0, begin) == 2);
+	store_close(store);
+}
+
 static void coarser_tiers_keep_extremes(void **state)
 {
 	struct store *store = open_store();
@@ -584,6 +601,7 @@ int main(void)
 		TEST(a_reset_counter_makes_no_spike),
 		TEST(survives_a_restart),
 		TEST(instances_have_a_file_each),
+		TEST(long_names_have_files_too),
 		TEST(coarser_tiers_keep_extremes),
 		TEST(what_is_older_than_the_file_is_counted_as_lost),
 		TEST(what_goes_back_in_memory_is_counted_as_lost),
