@@ -33,7 +33,7 @@ static int tell(struct error *error, const char *path)
 	return -1;
 }
 
-static int make_folders(const char *path, struct error *error)
+int file_make_folders(const char *path, struct error *error)
 {
 	char *folder = memory_text(path);
 	int failed = 0;
@@ -66,7 +66,7 @@ static int check_room(const char *path, const struct layout *layout, struct erro
 int file_make(const char *path, const struct layout *layout, int64_t start, struct error *error)
 {
 	char *beside = memory_format("%s.new", path);
-	int failed = make_folders(path, error) < 0 || check_room(path, layout, error) < 0 ? -1 : 0;
+	int failed = file_make_folders(path, error) < 0 || check_room(path, layout, error) < 0 ? -1 : 0;
 
 	if (!failed) {
 		pthread_mutex_lock(&librrd);

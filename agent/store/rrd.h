@@ -10,6 +10,9 @@
 #include "store/layout.h"
 #include "store/store.h"
 
+/* Makes the folders that a path lies in. 0 or -1 with the words. */
+int file_make_folders(const char *path, struct error *error);
+
 /* Makes a new file, with its folders, that begins at `start` (s). It is made beside its place and renamed, so that a
  * full disk or a crash leaves no half of one. 0 or -1 with the words. */
 int file_make(const char *path, const struct layout *layout, int64_t start, struct error *error);

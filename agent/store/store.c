@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -336,29 +335,16 @@ static void *live(void *context)
 
 /* --- up and down -------------------------------------------------------------------------------------------- */
 
-static int make_data_dir(const char *path, struct error *error)
-{
-	char *folder = memory_format("%s/", path);
-	int failed = 0;
-
-	for (char *slash = strchr(folder + 1, '/'); slash && !failed; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		if (mkdir(folder, 0777) < 0 && errno != EEXIST)
-			failed = error_set(error, "cannot make the data folder %s: %s; see agent { data_dir = … }", folder,
-			                   strerror(errno));
-		*slash = '/';
-	}
-	free(folder);
-	return failed;
-}
-
-/* The lock goes with the process, however it ends (flock(2)); the file stays. */
+/* Makes the data folder and takes it for this agent. The lock goes with the process, however it ends (flock(2)); the
+ * file stays. Returns its descriptor. */
 static int lock_data_dir(const char *path, struct error *error)
 {
 	char *name = memory_format("%s/.lock", path);
-	int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	int fd = -1;
 
-	if (fd < 0) {
+	if (file_make_folders(name, error) < 0) {
+		error_prefix(error, "cannot use the data folder %s; see agent { data_dir = … }: ", path);
+	} else if ((fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666)) < 0) {
 		error_set(error, "cannot write to the data folder %s: %s; see agent { data_dir = … }", path, strerror(errno));
 	} else if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		error_set(error, "another pindrop stores in %s; end it, or choose another folder in agent { data_dir = … }",
@@ -374,7 +360,7 @@ struct store *store_open(const struct plan *plan, struct error *error)
 {
 	struct store *store;
 	pthread_condattr_t clock;
-	int lock_fd = make_data_dir(plan->data_dir, error) < 0 ? -1 : lock_data_dir(plan->data_dir, error);
+	int lock_fd = lock_data_dir(plan->data_dir, error);
 
 	if (lock_fd < 0)
 		return NULL;
