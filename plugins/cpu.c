@@ -43,14 +43,14 @@ struct past {
 struct cpu {
 	struct pindrop_host *host;
 	struct pindrop_file file, core_file;
-	double tick; /* s */
+	double hz; /* ticks a second */
 	struct past all;
 	struct past *cores; /* by number */
 	size_t core_count;
 };
 
 /* Reads the columns behind "cpu" or "cpuN" into seconds; columns that are not there stay NaN. */
-static void parse_columns(const char *text, double tick, double seconds[FIELDS])
+static void parse_columns(const char *text, double hz, double seconds[FIELDS])
 {
 	for (size_t i = USAGE; i < FIELDS; i++)
 		seconds[i] = NAN;
@@ -63,7 +63,7 @@ static void parse_columns(const char *text, double tick, double seconds[FIELDS])
 		if (*text < '0' || *text > '9')
 			return;
 		ticks = strtoull(text, &end, 10);
-		seconds[i] = (double)ticks * tick;
+		seconds[i] = (double)ticks / hz;
 		text = end;
 	}
 }
@@ -86,9 +86,9 @@ static double usage(const double now[FIELDS], const double then[FIELDS])
 	return total > 0 ? 100 * (total - idle) / total : 0;
 }
 
-static void fill(double *row, const char *columns, double tick, struct past *past)
+static void fill(double *row, const char *columns, double hz, struct past *past)
 {
-	parse_columns(columns, tick, row);
+	parse_columns(columns, hz, row);
 	if (past->known)
 		row[USAGE] = usage(row, past->seconds);
 	memcpy(past->seconds, row, sizeof(past->seconds));
@@ -104,7 +104,7 @@ static int sample_all(void *state, struct pindrop_batch *batch)
 		return -1;
 	if (strncmp(text, "cpu ", 4) != 0)
 		return pindrop_error(cpu->host, "%s/proc/stat does not begin with \"cpu\"", pindrop_root(cpu->host));
-	fill(pindrop_row(batch, NULL, NULL), text + 4, cpu->tick, &cpu->all);
+	fill(pindrop_row(batch, NULL, NULL), text + 4, cpu->hz, &cpu->all);
 	return 0;
 }
 
@@ -149,7 +149,7 @@ static int sample_cores(void *state, struct pindrop_batch *batch)
 
 		if (past) {
 			snprintf(name, sizeof(name), "%lu", number);
-			fill(pindrop_row(batch, name, NULL), columns, cpu->tick, past);
+			fill(pindrop_row(batch, name, NULL), columns, cpu->hz, past);
 			present[number] = true;
 		}
 		line = strchr(line, '\n');
@@ -169,7 +169,7 @@ static void *open_cpu(struct pindrop_host *host, const union pindrop_value *opti
 		return NULL;
 	}
 	cpu->host = host;
-	cpu->tick = 1.0 / (double)sysconf(_SC_CLK_TCK);
+	cpu->hz = (double)sysconf(_SC_CLK_TCK);
 	return cpu;
 }
 
