@@ -72,7 +72,7 @@ endif
 
 packages = $(shell pkg-config $1 $2 2>/dev/null)
 ifneq ($(COMPILING),)
-AGENT_PACKAGES := lua5.4 libmicrohttpd jansson librrd
+AGENT_PACKAGES := lua5.4 libmicrohttpd jansson librrd zlib
 AGENT_LIBS := $(call packages,--libs,$(AGENT_PACKAGES)) -ldl -lm -pthread
 TEST_LIBS := $(AGENT_LIBS) $(call packages,--libs,cmocka)
 HELPER_LIBS := $(AGENT_LIBS) $(call packages,--libs,fuse3)

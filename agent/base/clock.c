@@ -21,6 +21,11 @@ int64_t clock_monotonic(void)
 	return read_clock(CLOCK_MONOTONIC);
 }
 
+int64_t clock_boot(void)
+{
+	return read_clock(CLOCK_BOOTTIME);
+}
+
 double clock_seconds(int64_t nanoseconds)
 {
 	return (double)nanoseconds / (double)CLOCK_SECOND;

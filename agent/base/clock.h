@@ -1,7 +1,7 @@
-/* base/clock.h: the two clocks, in nanoseconds.
+/* base/clock.h: the clocks, in nanoseconds.
  *
  * Wall time (CLOCK_REALTIME, since 1970, may jump) says when a sample was; monotonic time says how long something
- * took and when it is late. Any thread. */
+ * took and when it is late; boot time is monotonic time that also runs while the machine sleeps. Any thread. */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
@@ -13,6 +13,7 @@
 
 int64_t clock_wall(void);
 int64_t clock_monotonic(void);
+int64_t clock_boot(void);
 double clock_seconds(int64_t nanoseconds);
 
 /* "2016-04-11 17:30:10.976343", local time, as Python's str(datetime.now()) writes it. */

@@ -25,7 +25,7 @@ struct plugin_values {
 struct plan_memory {
 	void **blocks;
 	size_t block_count;
-	union pindrop_value *agent, *purge;
+	union pindrop_value *agent, *purge, *store;
 	struct plugin_values *plugins;    /* as many as the plan has */
 	union pindrop_value **aggregates; /* as many as the plan has */
 	int *aggregate_lines;

@@ -1,8 +1,8 @@
 /* config/lua.c: runs pindrop.lua, in a worker's process.
  *
- * The file calls agent { … }, retention { … }, purge { … }, plugin "name" { … }, aggregate "name" { … } and collector
- * "name" { … }. Each call becomes one declaration with the line that it stands on. Nothing is checked here: what a
- * value is, is told as JSON, and what JSON cannot say as {"$type": "function"}. */
+ * The file calls agent { … }, retention { … }, purge { … }, store { … }, plugin "name" { … }, aggregate "name" { … } and
+ * collector "name" { … }. Each call becomes one declaration with the line that it stands on. Nothing is checked here:
+ * what a value is, is told as JSON, and what JSON cannot say as {"$type": "function"}. */
 #include <errno.h>
 #include <jansson.h>
 #include <lauxlib.h>
@@ -192,13 +192,13 @@ static void offer(lua_State *lua, const char *word, lua_CFunction function)
 
 static void offer_all(lua_State *lua)
 {
-	static const char *const single[] = {"agent", "retention", "purge"};
+	static const char *const single[] = {"agent", "retention", "purge", "store"};
 	static const char *const named[] = {"plugin", "aggregate", "collector"};
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < PINDROP_COUNT(single); i++)
 		offer(lua, single[i], declare_one);
+	for (size_t i = 0; i < PINDROP_COUNT(named); i++)
 		offer(lua, named[i], declare_named);
-	}
 }
 
 /* --- running the file --------------------------------------------------------------------------------------- */

@@ -26,6 +26,13 @@ const struct pindrop_option purge_options[PURGE_OPTIONS] = {
 	[PURGE_MAX_SIZE] = {"max_size", PINDROP_SIZE, "1GB", 0, 1e18, "how large all files together may be"},
 };
 
+const struct pindrop_option store_options[STORE_OPTIONS] = {
+	[STORE_RRDCACHED] = {"rrdcached", PINDROP_STRING, NULL, 0, 0,
+	                     "address of an rrdcached that writes the files: \"unix:/run/rrdcached.sock\"; without it pindrop does"},
+	[STORE_JOURNAL] = {"journal", PINDROP_SIZE, "16MB", 4e6, 1e12,
+	                   "how large the journal may be: what a crash must not lose until it is in the RRD files"},
+};
+
 const struct pindrop_option plugin_options[PLUGIN_OPTIONS] = {
 	[PLUGIN_INTERVAL] = {"interval", PINDROP_DURATION, NULL, 0.1, DAY,
 	                     "how often this plugin is sampled; without it agent.interval"},
@@ -43,7 +50,8 @@ const struct pindrop_option aggregate_options[AGGREGATE_OPTIONS] = {
 const struct option_group option_groups[] = {
 	{"agent", "the agent itself", agent_options, AGENT_OPTIONS},
 	{"retention", "a list of tiers, finest first; default: 1s for 6h, 1m for 14d, 1h for 2y", tier_options, TIER_OPTIONS},
-	{"purge", "when history goes (comes with a later version)", purge_options, PURGE_OPTIONS},
+	{"purge", "when history goes", purge_options, PURGE_OPTIONS},
+	{"store", "how history is written", store_options, STORE_OPTIONS},
 	{"aggregate", "aggregate \"NAME\" { … }: one number about the past, in past_stat", aggregate_options,
 	 AGGREGATE_OPTIONS},
 };

@@ -10,12 +10,14 @@
 enum { AGENT_LISTEN, AGENT_DATA_DIR, AGENT_INTERVAL, AGENT_FLUSH, AGENT_AUTOSTART, AGENT_ROOT, AGENT_OPTIONS };
 enum { TIER_STEP, TIER_KEEP, TIER_OPTIONS };
 enum { PURGE_AFTER, PURGE_MAX_SIZE, PURGE_OPTIONS };
+enum { STORE_RRDCACHED, STORE_JOURNAL, STORE_OPTIONS };
 enum { PLUGIN_INTERVAL, PLUGIN_OPTIONS }; /* before the plugin's own */
 enum { AGGREGATE_OF, AGGREGATE_INSTANCE, AGGREGATE_FN, AGGREGATE_OVER, AGGREGATE_FORMAT, AGGREGATE_OPTIONS };
 
 extern const struct pindrop_option agent_options[AGENT_OPTIONS];
 extern const struct pindrop_option tier_options[TIER_OPTIONS];
 extern const struct pindrop_option purge_options[PURGE_OPTIONS];
+extern const struct pindrop_option store_options[STORE_OPTIONS];
 extern const struct pindrop_option plugin_options[PLUGIN_OPTIONS];
 extern const struct pindrop_option aggregate_options[AGGREGATE_OPTIONS];
 

@@ -75,7 +75,7 @@ static int64_t nanoseconds(double seconds)
 	return llround(seconds * (double)CLOCK_SECOND);
 }
 
-/* --- agent and purge ---------------------------------------------------------------------------------------- */
+/* --- agent, purge and store ---------------------------------------------------------------------------------------- */
 
 /* A path that stands in the file is relative to the file's folder. Without a slash at its end. A kept text. */
 static const char *resolve(struct draft *draft, const char *path)
@@ -134,12 +134,25 @@ static void take_agent(struct draft *draft)
 	plan->autostart = values[AGENT_AUTOSTART].flag;
 	plan->purge_after = (int64_t)draft->memory->purge[PURGE_AFTER].number;
 	plan->purge_max_size = (int64_t)draft->memory->purge[PURGE_MAX_SIZE].number;
+	plan->rrdcached = draft->memory->store[STORE_RRDCACHED].text;
+	plan->journal_size = (int64_t)draft->memory->store[STORE_JOURNAL].number;
 }
 
 static void read_purge(struct draft *draft, const json_t *value)
 {
 	look_at(draft, draft->line, "purge", NULL);
 	values_read(draft, value, purge_options, PURGE_OPTIONS, draft->memory->purge);
+}
+
+static void read_store(struct draft *draft, const json_t *value)
+{
+	const char *address;
+
+	look_at(draft, draft->line, "store", NULL);
+	values_read(draft, value, store_options, STORE_OPTIONS, draft->memory->store);
+	address = draft->memory->store[STORE_RRDCACHED].text;
+	if (address && !*address)
+		draft_mistake(draft, "\"rrdcached\" must be an address, as \"unix:/run/rrdcached.sock\"");
 }
 
 /* --- retention ---------------------------------------------------------------------------------------------- */
@@ -398,6 +411,8 @@ static void read_first(struct draft *draft, const json_t *declarations, plan_fin
 			read_retention(draft, value);
 		} else if (strcmp(what, "purge") == 0) {
 			read_purge(draft, value);
+		} else if (strcmp(what, "store") == 0) {
+			read_store(draft, value);
 		} else if (strcmp(what, "plugin") == 0) {
 			read_plugin(draft, name ? name : "", value, find, context);
 			plugins++;
@@ -456,8 +471,10 @@ static void preset_all(struct draft *draft)
 	draft->plan->tier_count = PINDROP_COUNT(default_tiers);
 	draft->memory->agent = keep_array(draft, AGENT_OPTIONS, sizeof(*draft->memory->agent));
 	draft->memory->purge = keep_array(draft, PURGE_OPTIONS, sizeof(*draft->memory->purge));
+	draft->memory->store = keep_array(draft, STORE_OPTIONS, sizeof(*draft->memory->store));
 	values_preset(draft, agent_options, AGENT_OPTIONS, draft->memory->agent);
 	values_preset(draft, purge_options, PURGE_OPTIONS, draft->memory->purge);
+	values_preset(draft, store_options, STORE_OPTIONS, draft->memory->store);
 	read_listen(draft, draft->memory->agent[AGENT_LISTEN].text);
 }
 
@@ -547,6 +564,7 @@ json_t *plan_to_json(const struct plan *plan)
 	declare(list, "agent", NULL, 0, values_to_json(agent_options, AGENT_OPTIONS, memory->agent));
 	declare(list, "retention", NULL, 0, tiers_to_json(plan));
 	declare(list, "purge", NULL, 0, values_to_json(purge_options, PURGE_OPTIONS, memory->purge));
+	declare(list, "store", NULL, 0, values_to_json(store_options, STORE_OPTIONS, memory->store));
 	for (size_t i = 0; i < plan->plugin_count; i++)
 		declare(list, "plugin", plan->plugins[i].name, plan->plugins[i].line,
 		        values_to_json(memory->plugins[i].rows, memory->plugins[i].count, memory->plugins[i].values));

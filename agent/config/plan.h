@@ -65,6 +65,8 @@ struct plan {
 	bool autostart;
 	int64_t purge_after;    /* s */
 	int64_t purge_max_size; /* bytes */
+	const char *rrdcached;  /* address of the daemon that writes the files; NULL: the agent does */
+	int64_t journal_size;   /* bytes */
 	size_t tier_count;
 	const struct plan_tier *tiers; /* finest first, steps strictly rising */
 	size_t plugin_count;

@@ -1,0 +1,40 @@
+/* metric/gap.h: why a stretch of a series is unknown, as a value that is handed over.
+ *
+ * Whoever knows says it: collect (timeout, error, stopped, late), the clock (step, suspend), the store (agent down,
+ * disk full, quarantine, migration, purged) and the samples themselves (counter reset, device gone). It is kept in
+ * the store's ledger. A gap that goes on is told again at every tick that it costs; the ledger joins neighbours. */
+#ifndef METRIC_GAP_H
+#define METRIC_GAP_H
+
+#include <stdint.h>
+
+enum gap_reason {
+	GAP_TIMEOUT,       /* what was asked did not answer in time */
+	GAP_ERROR,         /* it answered that it cannot, or crashed */
+	GAP_STOPPED,       /* sampling was stopped by /stop */
+	GAP_LATE,          /* the tick came too late and was passed over */
+	GAP_CLOCK_STEP,    /* the wall clock was set */
+	GAP_SUSPEND,       /* the machine slept */
+	GAP_AGENT_DOWN,    /* no agent was running */
+	GAP_DISK_FULL,     /* samples were lost because they could not be written for too long */
+	GAP_QUARANTINE,    /* the file was damaged or foreign and was set aside */
+	GAP_MIGRATION,     /* the configuration changed, and does not keep that */
+	GAP_COUNTER_RESET, /* a counter began anew: its rate is unknown */
+	GAP_DEVICE_GONE,   /* the instance was not there */
+	GAP_REASONS,
+};
+
+/* All texts belong to whoever hands it over, and are copied by who keeps it. */
+struct gap {
+	enum gap_reason reason;
+	const char *family;   /* "disk.io"; NULL: all */
+	const char *instance; /* "sda", "" of a family without instances; NULL: all of the family */
+	const char *field;    /* NULL: all */
+	int64_t from, to;     /* unknown is what lies in (from, to]: wall clock, ns */
+	const char *words;    /* the circumstances, for people: "has not answered for 1 s"; NULL or "": none */
+};
+
+/* Takes note of a gap. Any thread; never waits for the disk. */
+typedef void gap_sink(void *context, const struct gap *gap);
+
+#endif
