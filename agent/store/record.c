@@ -73,21 +73,37 @@ void record_put_text(struct record_buffer *buffer, const char *text)
 
 	record_put_u32(buffer, (uint32_t)length);
 	record_put(buffer, text, length);
+	record_put(buffer, "", 1);
 }
 
 void record_end(struct record_buffer *buffer)
 {
 	size_t length = buffer->length - buffer->begun - RECORD_HEADER, padding = padded(length) - length;
 	unsigned char *begin;
-	uint32_t number = (uint32_t)length;
+	struct header header;
 
 	if (padding)
 		memset(extend(buffer, padding), 0, padding);
 	begin = buffer->bytes + buffer->begun;
-	memcpy(begin + offsetof(struct header, length), &number, sizeof(number));
-	number = (uint32_t)crc32_z(0, begin + CRC_FROM, buffer->length - buffer->begun - CRC_FROM);
-	memcpy(begin + offsetof(struct header, crc), &number, sizeof(number));
+	memcpy(&header, begin, sizeof(header));
+	header.length = (uint32_t)length;
+	memcpy(begin, &header, sizeof(header));
+	record_stamp(begin, header.serial);
 	buffer->begun = buffer->length;
+}
+
+size_t record_stamp(unsigned char *bytes, uint64_t serial)
+{
+	struct header header;
+	size_t size;
+
+	memcpy(&header, bytes, sizeof(header));
+	size = sizeof(header) + padded(header.length);
+	header.serial = serial;
+	memcpy(bytes, &header, sizeof(header));
+	header.crc = (uint32_t)crc32_z(0, bytes + CRC_FROM, size - CRC_FROM);
+	memcpy(bytes + offsetof(struct header, crc), &header.crc, sizeof(header.crc));
+	return size;
 }
 
 void record_drop(struct record_buffer *buffer)
@@ -119,22 +135,25 @@ bool record_get_i64(struct record *record, int64_t *number)
 	return bytes && memcpy(number, bytes, sizeof(*number));
 }
 
-char *record_get_text(struct record *record)
+const char *record_text(struct record *record)
 {
 	size_t at = record->at;
-	const void *bytes = NULL;
+	const char *text = NULL;
 	uint32_t length;
-	char *text;
 
-	if (record_get_u32(record, &length))
-		bytes = record_get(record, length);
-	if (!bytes) {
-		record->at = at;
-		return NULL;
-	}
-	text = memory_array(length + 1, 1);
-	memcpy(text, bytes, length);
-	return text;
+	if (record_get_u32(record, &length) && length <= TEXT_MAX)
+		text = record_get(record, (size_t)length + 1);
+	if (text && text[length] == '\0')
+		return text;
+	record->at = at;
+	return NULL;
+}
+
+char *record_get_text(struct record *record)
+{
+	const char *text = record_text(record);
+
+	return text ? memory_text(text) : NULL;
 }
 
 enum found { GOOD, BEGUN /* a header that is ours, but not the rest */, NOTHING };
@@ -175,4 +194,23 @@ bool record_next(struct record_reader *reader, struct record *record)
 	reader->torn = begun;
 	reader->at = reader->size;
 	return false;
+}
+
+uint64_t record_serial(const unsigned char *bytes, size_t size)
+{
+	struct record_reader reader = {.bytes = bytes, .size = size};
+	uint64_t newest = 0;
+
+	for (size_t at = 0; at + RECORD_HEADER <= size; at += ALIGN) {
+		struct record record;
+		struct header header;
+
+		memcpy(&header, bytes + at, sizeof(header));
+		reader.serial = header.serial;
+		if (header.magic != MAGIC || header.serial <= newest || look(&reader, at, &record) != GOOD)
+			continue;
+		newest = header.serial;
+		at += RECORD_HEADER + padded(record.length) - ALIGN;
+	}
+	return newest;
 }

@@ -53,7 +53,11 @@ struct record {
 const void *record_get(struct record *record, size_t length); /* NULL: too short */
 bool record_get_u32(struct record *record, uint32_t *number);
 bool record_get_i64(struct record *record, int64_t *number);
-char *record_get_text(struct record *record); /* NULL: too short */
+char *record_get_text(struct record *record);   /* NULL: too short */
+const char *record_text(struct record *record); /* the same without a copy: points into the payload */
+
+/* Gives a whole record, header and all, another serial. Returns its size with padding. */
+size_t record_stamp(unsigned char *bytes, uint64_t serial);
 
 /* Reads the records of `serial` out of `bytes`. Starts with `at` where the first one may be. */
 struct record_reader {
@@ -65,6 +69,9 @@ struct record_reader {
 	bool torn;       /* the last record was begun and is not whole */
 	size_t good_end; /* where the last good record ends */
 };
+
+/* The greatest serial of a good record in `bytes`, which are aligned to records; 0: there is none. */
+uint64_t record_serial(const unsigned char *bytes, size_t size);
 
 /* False: there are no more. */
 bool record_next(struct record_reader *reader, struct record *record);
