@@ -20,8 +20,8 @@ void batch_begin(struct batch *batch, size_t family, size_t field_count, size_t 
 	}
 	batch->field_count = field_count;
 	batch->label_count = label_count;
-	batch->tick = batch->time = batch->duration = 0;
-	batch->on_tick = false;
+	batch->tick = batch->time = batch->clock = batch->duration = 0;
+	batch->on_tick = batch->fresh = false;
 	batch->row_count = 0;
 	batch->text_length = 0;
 }
@@ -32,6 +32,33 @@ void batch_release(struct batch *batch)
 	free(batch->values);
 	free(batch->text);
 	*batch = (struct batch){0};
+}
+
+static void *copy_block(void *old, size_t *room, const void *from, size_t count, size_t size)
+{
+	if (*room < count) {
+		old = memory_resize(old, count, size);
+		*room = count;
+	}
+	if (count)
+		memcpy(old, from, count * size);
+	return old;
+}
+
+void batch_copy(struct batch *to, const struct batch *from)
+{
+	struct batch copy = *from;
+	size_t row_room;
+
+	/* Makes the room for values fit the number of fields. */
+	batch_begin(to, from->family, from->field_count, from->label_count);
+	row_room = to->row_room;
+	copy.values = copy_block(to->values, &row_room, from->values, from->row_count, from->field_count * sizeof(double));
+	copy.row_room = to->row_room;
+	copy.rows = copy_block(to->rows, &copy.row_room, from->rows, from->row_count, sizeof(*from->rows));
+	copy.text_room = to->text_room;
+	copy.text = copy_block(to->text, &copy.text_room, from->text, from->text_length, 1);
+	*to = copy;
 }
 
 /* Copies a text with its NUL behind the others and returns where it begins. */

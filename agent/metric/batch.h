@@ -24,8 +24,10 @@ struct batch {
 	size_t label_count; /* labels of a row */
 	int64_t tick;       /* the time it is stored at: wall clock, ns, a multiple of the interval if `on_tick` */
 	int64_t time;       /* when sampling began: wall clock, ns */
+	int64_t clock;      /* when sampling began: monotonic, ns */
 	int64_t duration;   /* how long sampling took: ns */
 	bool on_tick;       /* false: the sample taken at /start, shown but not stored */
+	bool fresh; /* the first since the clock was set, or since the machine slept: what lies before it is a gap */
 
 	size_t row_count, row_room;
 	struct batch_row *rows;
@@ -37,6 +39,9 @@ struct batch {
 /* Empties the batch for a new sample of a family. A batch starts as all zero. */
 void batch_begin(struct batch *batch, size_t family, size_t field_count, size_t label_count);
 void batch_release(struct batch *batch);
+
+/* Makes `to`, which may hold another batch, a copy of `from`. */
+void batch_copy(struct batch *to, const struct batch *from);
 
 /* Adds a row, all NaN and summed; name and labels are copied. Its values are valid until the next one is added. */
 double *batch_add(struct batch *batch, const char *name, const char *const *labels);
