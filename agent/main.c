@@ -1,6 +1,6 @@
 /* main.c: brings the rooms up in the order of DESIGN, wires what goes forward, and brings them down in reverse.
  *
- * This is the only file that knows every room. A sample's way: collect -> deliver() -> metric and store. */
+ * This is the only file that knows every room. A sample's way: collect -> deliver() -> store -> kept() -> metric. */
 #include <errno.h>
 #include <getopt.h>
 #include <libgen.h>
@@ -259,17 +259,23 @@ static int describe(struct agent *agent, const char *name)
 
 /* --- the way of a sample ------------------------------------------------------------------------------------ */
 
-/* Sampler thread. What is shown is what is stored: the store has a sample before the windows do. */
+/* Sampler thread. */
 static void deliver(void *context, struct batch *const *batches, size_t count)
 {
 	struct agent *agent = context;
 
 	for (size_t i = 0; i < count; i++) {
 		metric_intern(agent->metric, batches[i]);
-		if (batches[i]->on_tick)
-			store_append(agent->store, batches[i]);
+		store_append(agent->store, batches[i]);
 	}
-	metric_publish(agent->metric, batches, count);
+}
+
+/* Journal thread. What is shown is what is stored: the journal has a sample before the world does. */
+static void kept(void *context, struct batch *batch)
+{
+	struct agent *agent = context;
+
+	metric_publish(agent->metric, &batch, 1);
 }
 
 /* Sampler thread. */
@@ -323,15 +329,16 @@ static void remember(const struct agent *agent)
 static int bring_up(struct agent *agent, struct error *error)
 {
 	const struct plan *plan = agent->plan;
+	const struct store_sink safe = {.kept = kept, .context = agent};
 	const struct collect_sink sink = {.started = started, .deliver = deliver, .context = agent};
 
 	agent->listener = http_listen(plan, agent->address, error);
 	if (agent->listener < 0)
 		return -1;
-	agent->store = store_open(plan, error);
+	agent->metric = metric_new(plan);
+	agent->store = store_open(plan, &safe, error);
 	if (!agent->store)
 		return -1;
-	agent->metric = metric_new(plan);
 	remember(agent);
 	agent->collect = collect_new(plan, agent->nursery, KIND_COLLECT, &sink, error);
 	if (!agent->collect)

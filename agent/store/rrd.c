@@ -1,6 +1,7 @@
 #include "store/rrd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <rrd.h>
@@ -9,7 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -94,6 +94,7 @@ static const char *name_limit(double limit)
 /* Collects from the file's description what its definitions were. The description is in order: for each source its
  * type, heartbeat, min and max, for each archive its cf, rows and pdp_per_row. */
 struct described {
+	struct file_facts *facts;
 	unsigned long step;
 	char name[64], type[32], cf[32];
 	unsigned long heartbeat, rows;
@@ -114,6 +115,10 @@ static void read_entry(struct described *is, const rrd_info_t *entry)
 
 	if (strcmp(entry->key, "step") == 0)
 		is->step = entry->value.u_cnt;
+	else if (strcmp(entry->key, "header_size") == 0)
+		is->facts->header_size = entry->value.u_cnt;
+	else if (strcmp(entry->key, "last_update") == 0)
+		is->facts->last = (int64_t)entry->value.u_cnt;
 	if (!key)
 		return;
 	if (sscanf(entry->key, "ds[%63[^]]]", is->name) == 1) {
@@ -153,9 +158,10 @@ static bool matches(const struct described *is, const struct layout *layout, con
 	return true;
 }
 
-enum file_state file_inspect(const char *path, const struct layout *layout, int64_t *last, struct error *error)
+enum file_state file_inspect(const char *path, const struct layout *layout, struct file_facts *facts,
+                             struct error *error)
 {
-	struct described is = {.min = "?"};
+	struct described is = {.facts = facts, .min = "?"};
 	enum file_state state = FILE_DAMAGED;
 	rrd_info_t *info;
 
@@ -167,7 +173,6 @@ enum file_state file_inspect(const char *path, const struct layout *layout, int6
 		for (const rrd_info_t *entry = info; entry; entry = entry->next)
 			read_entry(&is, entry);
 		rrd_info_free(info);
-		*last = rrd_last_r(path);
 		state = matches(&is, layout, path, error) ? FILE_GOOD : FILE_OTHER;
 	} else {
 		tell(error, path);
@@ -179,18 +184,62 @@ enum file_state file_inspect(const char *path, const struct layout *layout, int6
 	return state;
 }
 
-int file_set_aside(const char *path, const char *why, struct error *error)
-{
-	time_t now = time(NULL);
-	struct tm local;
-	char stamp[32], *aside;
-	int failed;
+/* --- the head of a file, and its safety ----------------------------------------------------------------------- */
 
-	localtime_r(&now, &local);
-	strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%S", &local);
-	aside = memory_format("%s.%s-%s", path, why, stamp);
-	failed = rename(path, aside) < 0 ? error_set(error, "cannot rename %s: %s", path, strerror(errno)) : 0;
-	free(aside);
+static int open_same(const char *path, int flags, struct stat *status, struct error *error)
+{
+	int fd = open(path, flags | O_CLOEXEC);
+
+	if (fd >= 0 && fstat(fd, status) == 0)
+		return fd;
+	error_set(error, "cannot open %s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+int file_read_head(const char *path, unsigned char *bytes, size_t length, uint64_t *inode, int64_t *size,
+                   struct error *error)
+{
+	struct stat status;
+	int fd = open_same(path, O_RDONLY, &status, error), failed = 0;
+
+	if (fd < 0)
+		return -1;
+	if (pread(fd, bytes, length, 0) != (ssize_t)length)
+		failed = error_set(error, "cannot read %s: it is shorter than its header", path);
+	*inode = status.st_ino;
+	*size = status.st_size;
+	close(fd);
+	return failed;
+}
+
+int file_write_head(const char *path, const unsigned char *bytes, size_t length, uint64_t inode, int64_t size,
+                    struct error *error)
+{
+	struct stat status;
+	int fd = open_same(path, O_WRONLY, &status, error), done = 0;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -1;
+	if (status.st_ino == inode && status.st_size == size && (int64_t)length < size) {
+		done = pwrite(fd, bytes, length, 0) == (ssize_t)length
+		           ? 1
+		           : error_set(error, "cannot write %s: %s", path, strerror(errno));
+	}
+	close(fd);
+	return done;
+}
+
+int file_sync(const char *path, struct error *error)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), failed = 0;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : error_set(error, "cannot open %s: %s", path, strerror(errno));
+	if (fdatasync(fd) < 0)
+		failed = error_set(error, "cannot sync %s: %s", path, strerror(errno));
+	close(fd);
 	return failed;
 }
 

@@ -19,8 +19,24 @@ int file_make(const char *path, const struct layout *layout, int64_t start, stru
 
 enum file_state { FILE_GOOD, FILE_ABSENT, FILE_OTHER /* it has another layout */, FILE_DAMAGED };
 
-/* What is at the path; of a good file also the time of its last update, s. `error` says what is wrong otherwise. */
-enum file_state file_inspect(const char *path, const struct layout *layout, int64_t *last, struct error *error);
+struct file_facts {
+	int64_t last;       /* the time of its last update, s */
+	size_t header_size; /* bytes: what changes in a file lies within it, but for the rows */
+};
+
+/* What is at the path, and of an RRD file its facts. `error` says what is wrong with one that is not good. */
+enum file_state file_inspect(const char *path, const struct layout *layout, struct file_facts *facts,
+                             struct error *error);
+
+/* Reads and puts back the first bytes of a file, which are opaque here. file_write_head() does so only with a file that
+ * is still the same: `inode` and `size` tell. 1: done, 0: it is another file or is gone, -1 with the words. */
+int file_read_head(const char *path, unsigned char *bytes, size_t length, uint64_t *inode, int64_t *size,
+                   struct error *error);
+int file_write_head(const char *path, const unsigned char *bytes, size_t length, uint64_t inode, int64_t size,
+                    struct error *error);
+
+/* Makes what was written to a file safe from a power cut. One that is gone needs nothing. 0 or -1 with the words. */
+int file_sync(const char *path, struct error *error);
 
 /* Writes lines as layout_line() makes them, in the order of time. 0 or -1 with the words. */
 int file_update(const char *path, size_t count, const char **lines, struct error *error);
@@ -28,8 +44,5 @@ int file_update(const char *path, size_t count, const char **lines, struct error
 /* Rows of (from, to], s, at the step that is nearest to `step`. 0 or -1 with the words. */
 int file_fetch(const char *path, size_t field, enum store_consolidation consolidation, int64_t from, int64_t to,
                int64_t step, struct store_rows *rows, struct error *error);
-
-/* Renames a file so that its name says why: "cpu.rrd.damaged-20261124T103000". 0 or -1 with the words. */
-int file_set_aside(const char *path, const char *why, struct error *error);
 
 #endif

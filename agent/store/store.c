@@ -1,11 +1,4 @@
-/* store/store.c: the store's thread, and the way from a buffer to a file.
- *
- * Two locks, always taken in this order:
- *
- *     writing   held while files are written: what a series has in `leaving`, and what is known of its file
- *     lock      held for moments: what a series has in `coming`, the lists of series, the figures
- *
- * so that store_append(), which takes `lock` alone, never waits for a disk. */
+/* store/store.c: the store's thread: flushes, checkpoints, and the data folder that they happen in. */
 #include "store/store.h"
 
 #include <errno.h>
@@ -15,255 +8,113 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "store/layout.h"
+#include "store/inside.h"
 #include "store/rrd.h"
-#include "store/write_behind.h"
 
-/* What may wait while files cannot be written: samples of one file. At 1 s this is an hour. */
-#define BACKLOG_MAX 3600
+/* Up to so many files are written in one go every `flush`; more are spread over it. */
+#define SLICE_FILES 200
 
-/* Values of all files together that may wait, 8 bytes each: 64 MB. Beyond, a series keeps half of what it has. */
-#define VALUES_MAX ((size_t)8 << 20)
+/* A file system is synced as a whole where it is more than so many files. */
+#define SYNC_FILES 64
 
-/* One file. */
-struct series {
-	const struct instance *instance;
-	char *path;
-	struct backlog coming;  /* lock */
-	struct backlog leaving; /* writing */
-	bool ready;             /* writing: the file is there and fits */
-	bool counted;           /* writing: in the figures */
-	int64_t last;           /* writing: the time of its last update, ns */
-};
-
-struct family_store {
-	struct layout layout;   /* constant */
-	size_t count;           /* lock */
-	struct series **series; /* by instance index; NULL: not seen yet */
-};
-
-struct store {
-	const struct plan *plan;
-	int lock_fd; /* of the data folder's lock file */
-	struct family_store *families;
-	pthread_t thread;
-	pthread_mutex_t writing;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	bool ending;                /* lock */
-	size_t buffered_values;     /* lock */
-	struct store_status status; /* lock */
-};
-
-/* --- samples come ------------------------------------------------------------------------------------------- */
-
-/* With the lock held. */
-static struct series *get_series(struct store *store, size_t family, const struct instance *instance)
-{
-	struct family_store *files = &store->families[family];
-	struct series *series;
-
-	if (instance->index >= files->count) {
-		files->series = memory_resize(files->series, instance->index + 1, sizeof(*files->series));
-		while (files->count <= instance->index)
-			files->series[files->count++] = NULL;
-	}
-	series = files->series[instance->index];
-	if (!series) {
-		series = files->series[instance->index] = memory_alloc(sizeof(*series));
-		series->instance = instance;
-		series->path = store_path(store->plan, family, instance->name);
-		series->coming.field_count = series->leaving.field_count = files->layout.family->field_count;
-	}
-	return series;
-}
-
-/* With the lock held. */
-static void count_dropped(struct store *store, const struct series *series, size_t dropped, const char *why)
-{
-	if (dropped && store->status.dropped == 0)
-		log_warning("%s: %zu samples are lost (%s); later losses are only counted, see /health", series->path, dropped,
-		            why);
-	store->status.dropped += dropped;
-}
+/* How long the end waits for a disk that does nothing. */
+#define END_PATIENCE (2 * CLOCK_SECOND)
 
 void store_append(struct store *store, const struct batch *batch)
 {
-	pthread_mutex_lock(&store->lock);
-	for (size_t row = 0; row < batch->row_count; row++) {
-		struct series *series = get_series(store, batch->family, batch->rows[row].instance);
-		size_t max = BACKLOG_MAX, dropped;
-
-		if (store->buffered_values > VALUES_MAX && series->coming.count > 1)
-			max = series->coming.count / 2;
-		dropped = backlog_add(&series->coming, batch->tick, batch_values(batch, row), max);
-		count_dropped(store, series, dropped, "too many wait for a file that cannot be written");
-		store->status.buffered += 1 - dropped;
-		store->buffered_values += batch->field_count - dropped * batch->field_count;
-	}
-	pthread_mutex_unlock(&store->lock);
+	intake_put(store->intake, batch);
 }
 
-/* --- and go to files: all with `writing` held ----------------------------------------------------------------- */
-
-/* Moves what came to what leaves. */
-static void take_coming(struct store *store, struct series *series)
+void store_settle(struct store *store)
 {
-	size_t dropped;
-
-	pthread_mutex_lock(&store->lock);
-	dropped = backlog_move(&series->leaving, &series->coming, BACKLOG_MAX);
-	count_dropped(store, series, dropped, "too many wait for a file that cannot be written");
-	store->status.buffered -= dropped;
-	store->buffered_values -= dropped * series->coming.field_count;
-	pthread_mutex_unlock(&store->lock);
+	if (store->intake)
+		intake_drain(store->intake);
 }
 
-/* Forgets the oldest of what leaves: written, or lost for the given reason. */
-static void let_go(struct store *store, struct series *series, size_t count, const char *lost)
+/* --- the journal ---------------------------------------------------------------------------------------------- */
+
+int store_sync_journal(struct store *store, struct error *error)
 {
-	if (count == 0)
-		return;
-	pthread_mutex_lock(&store->lock);
-	store->status.buffered -= count;
-	store->buffered_values -= count * series->leaving.field_count;
-	if (lost)
-		count_dropped(store, series, count, lost);
-	else
-		store->status.written += count;
-	pthread_mutex_unlock(&store->lock);
-	backlog_drop(&series->leaving, count);
-}
+	struct error ignored;
 
-static int set_aside(const struct series *series, const char *why, const struct error *reason, struct error *error)
-{
-	if (file_set_aside(series->path, why, error) < 0)
-		return -1;
-	log_warning("%s; it is kept as %s.%s-…, and a new file begins", reason->text, series->path, why);
-	return 0;
-}
-
-/* Sees to it that the file is there and fits. */
-static int prepare(struct store *store, struct series *series, const struct layout *layout, struct error *error)
-{
-	int64_t first = series->leaving.ticks[0] / CLOCK_SECOND, last = 0;
-	struct error reason = {""};
-	enum file_state state = file_inspect(series->path, layout, &last, &reason);
-
-	if (state == FILE_OTHER && set_aside(series, "replaced", &reason, error) < 0)
-		return -1;
-	if (state == FILE_DAMAGED && set_aside(series, "damaged", &reason, error) < 0)
-		return -1;
-	if (state != FILE_GOOD) {
-		/* One step before the first sample, so that its row is known. */
-		last = first - layout->step;
-		if (file_make(series->path, layout, last, error) < 0)
-			return -1;
-	}
-	series->last = last * CLOCK_SECOND;
-	series->ready = true;
-	pthread_mutex_lock(&store->lock);
-	store->status.files += !series->counted;
-	pthread_mutex_unlock(&store->lock);
-	series->counted = true;
-	return 0;
-}
-
-static const char set_back[] = "the clock was set back: the file has newer ones";
-
-/* What librrd would refuse: it takes only what is newer than what it has. */
-static void drop_past(struct store *store, struct series *series)
-{
-	size_t past = 0;
-
-	while (past < series->leaving.count && series->leaving.ticks[past] <= series->last)
-		past++;
-	let_go(store, series, past, set_back);
-}
-
-/* The lines for the backlog. After a gap beyond the heartbeat librrd would take the first sample for the end of the
- * gap, and its row for unknown: so the gap is ended by a line of unknowns one interval before. One block. Counts in
- * *past the samples that have no line. */
-static size_t make_lines(const struct series *series, const struct layout *layout, int64_t interval,
-                         const char ***lines, size_t *past)
-{
-	size_t line_size = LAYOUT_LINE_SIZE(layout->family->field_count), max = 2 * series->leaving.count, count = 0;
-	char *text;
-	int64_t last = series->last;
-
-	*past = 0;
-	*lines = memory_alloc(max * (sizeof(char *) + line_size));
-	text = (char *)(*lines + max);
-	for (size_t i = 0; i < series->leaving.count; i++) {
-		int64_t tick = series->leaving.ticks[i];
-
-		if (tick - last > layout->heartbeat * CLOCK_SECOND) {
-			(*lines)[count++] = text;
-			text += layout_line(layout, tick - interval, NULL, text) + 1;
-		}
-		/* A clock that was set back within the backlog: of two of one time, and of what goes back, the first counts. */
-		if (tick > last) {
-			(*lines)[count++] = text;
-			text += layout_line(layout, tick, backlog_values(&series->leaving, i), text) + 1;
-			last = tick;
-		} else {
-			(*past)++;
-		}
-	}
-	return count;
-}
-
-static int write_series(struct store *store, size_t family, struct series *series, struct error *error)
-{
-	const struct layout *layout = &store->families[family].layout;
-	const char **lines;
-	size_t count, past;
-	int failed;
-
-	take_coming(store, series);
-	if (series->leaving.count == 0)
+	/* Without a journal the files are all that there is: they are written to all the same. */
+	if (!journal_is_open(store->journal))
 		return 0;
-	if (!series->ready && prepare(store, series, layout, error) < 0)
-		return -1;
-	drop_past(store, series);
-	if (series->leaving.count == 0)
+	if (journal_write(store->journal, &ignored) < 0)
 		return 0;
-	count = make_lines(series, layout, store->plan->families[family].plugin->interval, &lines, &past);
-	failed = file_update(series->path, count, lines, error);
-	free(lines);
-	if (failed) {
-		/* It may have been removed or damaged under us: look again at the next flush. What was written stays known. */
-		series->ready = false;
-		return -1;
-	}
-	for (size_t i = 0; i < series->leaving.count; i++)
-		if (series->leaving.ticks[i] > series->last)
-			series->last = series->leaving.ticks[i];
-	let_go(store, series, past, set_back);
-	let_go(store, series, series->leaving.count, NULL);
-	return 0;
+	return journal_sync(store->journal, error);
 }
 
-/* The next series of a family at or after *index, or NULL. */
-static struct series *next_series(struct store *store, size_t family, size_t *index)
+/* --- flushing: with `flushing` held ---------------------------------------------------------------------------- */
+
+struct round {
+	size_t slice, slices; /* every slices-th series, from the slice-th on; 1: all */
+	uint64_t errors;
+	struct error first; /* of the errors */
+	size_t count, room;
+	struct series **due;
+};
+
+static void count_error(struct round *round, const struct error *error)
 {
-	struct family_store *files = &store->families[family];
-	struct series *series = NULL;
-
-	pthread_mutex_lock(&store->lock);
-	while (*index < files->count && !(series = files->series[(*index)++]))
-		continue;
-	pthread_mutex_unlock(&store->lock);
-	return series;
+	if (round->errors++ == 0)
+		round->first = *error;
 }
 
-static void tell(struct store *store, int64_t began, uint64_t written_before, uint64_t errors,
-                 const struct error *error)
+/* What has samples, with the file ready and its image in the journal. */
+static void prepare(struct store *store, struct round *round)
+{
+	struct error error = {""};
+	struct series *series;
+	size_t number = 0;
+
+	for (size_t family = 0, index = 0; (series = series_next(store, &family, &index));) {
+		int failed = 0;
+
+		if (number++ % round->slices != round->slice)
+			continue;
+		pthread_mutex_lock(&store->writing);
+		series_take(store, series);
+		if (series->leaving.count > 0)
+			failed = series_prepare(store, series, &error);
+		if (!failed && series->leaving.count > 0) {
+			if (round->count == round->room) {
+				round->room = round->room ? 2 * round->room : 16;
+				round->due = memory_resize(round->due, round->room, sizeof(struct series *));
+			}
+			round->due[round->count++] = series;
+		}
+		pthread_mutex_unlock(&store->writing);
+		if (failed)
+			count_error(round, &error);
+	}
+}
+
+static void update(struct store *store, struct round *round)
+{
+	struct error error = {""};
+
+	for (size_t i = 0; i < round->count; i++) {
+		int failed;
+
+		pthread_mutex_lock(&store->writing);
+		failed = series_update(store, round->due[i], &error);
+		if (!failed && round->due[i]->leaving.count > 0)
+			failed = series_flush(store, round->due[i], &error);
+		pthread_mutex_unlock(&store->writing);
+		if (failed)
+			count_error(round, &error);
+	}
+}
+
+static void tell(struct store *store, int64_t began, uint64_t written_before, const struct round *round)
 {
 	struct store_status *status = &store->status;
 
@@ -272,36 +123,126 @@ static void tell(struct store *store, int64_t began, uint64_t written_before, ui
 	status->flushes++;
 	status->last_flush = clock_wall();
 	status->flush_duration = clock_monotonic() - began;
-	status->errors += errors;
-	if (errors && strcmp(status->error, error->text) != 0)
-		log_error("%s; %zu samples wait in memory and are tried again", error->text, status->buffered);
-	else if (!errors && status->error[0])
+	status->errors += round->errors;
+	if (round->errors && !status->error[0])
+		log_error("%s; %zu samples wait in memory and are tried again", round->first.text, status->buffered);
+	else if (!round->errors && status->error[0])
 		log_info("the store writes again");
-	snprintf(status->error, sizeof(status->error), "%s", errors ? error->text : "");
+	/* Of a part of the files that went well, nothing is said about the others. */
+	if (round->errors || round->slices == 1 || round->slice == 0)
+		snprintf(status->error, sizeof(status->error), "%s", round->errors ? round->first.text : "");
 	pthread_mutex_unlock(&store->lock);
+}
+
+/* One slice, or everything. Returns the number of errors. */
+static uint64_t flush(struct store *store, size_t slice, size_t slices)
+{
+	int64_t began = clock_monotonic();
+	struct round round = {.slice = slice, .slices = slices};
+	uint64_t written_before;
+	struct error error = {""};
+
+	pthread_mutex_lock(&store->lock);
+	written_before = store->status.written;
+	pthread_mutex_unlock(&store->lock);
+	if (folder_check(store, &error) < 0) {
+		count_error(&round, &error);
+	} else {
+		prepare(store, &round);
+		if (round.count > 0 && store_sync_journal(store, &error) < 0)
+			count_error(&round, &error);
+		else
+			update(store, &round);
+	}
+	free(round.due);
+	tell(store, began, written_before, &round);
+	return round.errors;
 }
 
 void store_flush(struct store *store)
 {
-	int64_t began = clock_monotonic();
-	struct error error = {""}, first = {""};
-	uint64_t errors = 0, written_before;
-
-	pthread_mutex_lock(&store->writing);
-	written_before = store->status.written; /* changes only with `writing` held */
-	for (size_t family = 0; family < store->plan->family_count; family++) {
-		struct series *series;
-
-		for (size_t index = 0; (series = next_series(store, family, &index));) {
-			if (write_series(store, family, series, &error) < 0 && errors++ == 0)
-				first = error;
-		}
-	}
-	pthread_mutex_unlock(&store->writing);
-	tell(store, began, written_before, errors, &first);
+	store_settle(store);
+	pthread_mutex_lock(&store->flushing);
+	flush(store, 0, 1);
+	pthread_mutex_unlock(&store->flushing);
 }
 
-/* --- the thread --------------------------------------------------------------------------------------------- */
+/* --- checkpoints: with `flushing` held ------------------------------------------------------------------------- */
+
+/* Begins a new generation of images. Returns how many files were written to in the old one; they stand in *files, for
+ * free(). */
+static size_t begin_generation(struct store *store, struct series ***files)
+{
+	size_t count = 0, room = 0;
+	struct series *series;
+
+	*files = NULL;
+	pthread_mutex_lock(&store->writing);
+	for (size_t family = 0, index = 0; (series = series_next(store, &family, &index));) {
+		if (series->imaged != store->generation)
+			continue;
+		if (count == room) {
+			room = room ? 2 * room : 16;
+			*files = memory_resize(*files, room, sizeof(struct series *));
+		}
+		(*files)[count++] = series;
+	}
+	store->generation++;
+	pthread_mutex_unlock(&store->writing);
+	return count;
+}
+
+static int sync_files(struct store *store, struct series *const *files, size_t count, struct error *error)
+{
+	int failed = 0;
+
+	if (count > SYNC_FILES)
+		return syncfs(store->lock_fd) < 0
+		           ? error_set(error, "cannot sync %s: %s", store->plan->data_dir, strerror(errno))
+		           : 0;
+	for (size_t i = 0; i < count && !failed; i++)
+		failed = file_sync(files[i]->path, error);
+	return failed;
+}
+
+/* Makes the RRD files safe from a power cut, so that the journal's older regions can be used again. Where something
+ * fails nothing has changed but the number of the generation. */
+static int checkpoint(struct store *store, struct error *error)
+{
+	uint64_t mark = journal_mark(store->journal, error);
+	struct series **files;
+	size_t count;
+	int failed;
+
+	if (!mark)
+		return -1;
+	if (flush(store, 0, 1) > 0)
+		return error_set(error, "not all files can be written");
+	count = begin_generation(store, &files);
+	failed = sync_files(store, files, count, error) < 0 ||
+	         journal_retire(store->journal, mark, store->generation, error) < 0;
+	free(files);
+	pthread_mutex_lock(&store->lock);
+	store->status.checkpoints += !failed;
+	pthread_mutex_unlock(&store->lock);
+	return failed ? -1 : 0;
+}
+
+/* Half of the journal is for what comes while the other half is made safe. */
+static void keep_journal_short(struct store *store)
+{
+	struct journal_status status;
+	struct error error = {""};
+
+	journal_status(store->journal, &status);
+	if (2 * status.live <= status.size)
+		return;
+	if (checkpoint(store, &error) < 0 && status.overwritten != store->overwritten)
+		log_error("the journal had to drop its oldest samples, which are in memory only: %s", error.text);
+	store->overwritten = status.overwritten;
+}
+
+/* --- the thread ----------------------------------------------------------------------------------------------- */
 
 static void add_nanoseconds(struct timespec *time, int64_t more)
 {
@@ -311,71 +252,144 @@ static void add_nanoseconds(struct timespec *time, int64_t more)
 	time->tv_nsec = (long)(sum % CLOCK_SECOND);
 }
 
+/* Into how many parts a flush of all files is cut, so that no second is heavy. */
+static size_t count_slices(struct store *store)
+{
+	size_t count = 0, most = (size_t)(store->plan->flush / CLOCK_SECOND), slices;
+
+	pthread_mutex_lock(&store->lock);
+	for (size_t i = 0; i < store->plan->family_count; i++)
+		count += store->families[i].count;
+	pthread_mutex_unlock(&store->lock);
+	slices = (count + SLICE_FILES - 1) / SLICE_FILES;
+	return slices < 1 || most < 1 ? 1 : slices < most ? slices : most;
+}
+
+struct wish {
+	struct wish *next;
+	store_flushed *done;
+	void *context;
+};
+
+static void grant(struct wish *wishes)
+{
+	while (wishes) {
+		struct wish *wish = wishes;
+
+		wishes = wish->next;
+		if (wish->done)
+			wish->done(wish->context);
+		free(wish);
+	}
+}
+
+/* Waits for the next slice's time, the end, or a wish. Returns the wishes. */
+static struct wish *await(struct store *store, const struct timespec *next, bool *ending)
+{
+	struct wish *wishes;
+	int timed_out = 0;
+
+	pthread_mutex_lock(&store->lock);
+	while (!store->ending && !store->wishes && timed_out != ETIMEDOUT)
+		timed_out = pthread_cond_timedwait(&store->wake, &store->lock, next);
+	*ending = store->ending;
+	wishes = store->wishes;
+	store->wishes = NULL;
+	pthread_mutex_unlock(&store->lock);
+	return wishes;
+}
+
 static void *live(void *context)
 {
 	struct store *store = context;
+	size_t slice = 0, slices = count_slices(store);
 	struct timespec next;
 	bool ending = false;
 
 	pthread_setname_np(pthread_self(), "store");
 	clock_gettime(CLOCK_MONOTONIC, &next);
+	add_nanoseconds(&next, store->plan->flush / (int64_t)slices);
 	while (!ending) {
-		int timed_out = 0;
+		struct wish *wishes = await(store, &next, &ending);
 
-		add_nanoseconds(&next, store->plan->flush);
-		pthread_mutex_lock(&store->lock);
-		while (!store->ending && timed_out != ETIMEDOUT)
-			timed_out = pthread_cond_timedwait(&store->wake, &store->lock, &next);
-		ending = store->ending;
-		pthread_mutex_unlock(&store->lock);
-		store_flush(store);
+		if (wishes || ending) {
+			store_flush(store);
+			grant(wishes);
+			continue;
+		}
+		pthread_mutex_lock(&store->flushing);
+		flush(store, slice, slices);
+		keep_journal_short(store);
+		pthread_mutex_unlock(&store->flushing);
+		if (++slice >= slices) {
+			slice = 0;
+			slices = count_slices(store);
+		}
+		add_nanoseconds(&next, store->plan->flush / (int64_t)slices);
 	}
 	return NULL;
 }
 
-/* --- up and down -------------------------------------------------------------------------------------------- */
-
-/* Makes the data folder and takes it for this agent. The lock goes with the process, however it ends (flock(2)); the
- * file stays. Returns its descriptor. */
-static int lock_data_dir(const char *path, struct error *error)
+void store_flush_soon(struct store *store, store_flushed *done, void *context)
 {
-	char *name = memory_format("%s/.lock", path);
-	int fd = -1;
+	struct wish *wish = memory_alloc(sizeof(*wish));
 
-	if (file_make_folders(name, error) < 0) {
-		error_prefix(error, "cannot use the data folder %s; see agent { data_dir = … }: ", path);
-	} else if ((fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666)) < 0) {
-		error_set(error, "cannot write to the data folder %s: %s; see agent { data_dir = … }", path, strerror(errno));
-	} else if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		error_set(error, "another pindrop stores in %s; end it, or choose another folder in agent { data_dir = … }",
-		          path);
-		close(fd);
-		fd = -1;
-	}
-	free(name);
-	return fd;
+	wish->done = done;
+	wish->context = context;
+	pthread_mutex_lock(&store->lock);
+	wish->next = store->wishes;
+	store->wishes = wish;
+	pthread_cond_signal(&store->wake);
+	pthread_mutex_unlock(&store->lock);
 }
 
-struct store *store_open(const struct plan *plan, struct error *error)
-{
-	struct store *store;
-	pthread_condattr_t clock;
-	int lock_fd = lock_data_dir(plan->data_dir, error);
+/* --- up and down ---------------------------------------------------------------------------------------------- */
 
-	if (lock_fd < 0)
-		return NULL;
-	store = memory_alloc(sizeof(*store));
-	store->plan = plan;
-	store->lock_fd = lock_fd;
-	store->families = memory_array(plan->family_count, sizeof(*store->families));
-	for (size_t i = 0; i < plan->family_count; i++)
-		layout_begin(&store->families[i].layout, plan, i);
+static void init_locks(struct store *store)
+{
+	pthread_condattr_t clock;
+
+	pthread_mutex_init(&store->flushing, NULL);
 	pthread_mutex_init(&store->writing, NULL);
 	pthread_mutex_init(&store->lock, NULL);
 	pthread_condattr_init(&clock);
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
 	pthread_cond_init(&store->wake, &clock);
 	pthread_condattr_destroy(&clock);
+}
+
+static void open_journal(struct store *store)
+{
+	char *path = memory_format("%s/.journal", store->plan->data_dir);
+	struct journal_found found;
+	struct error error = {""};
+
+	store->journal = journal_open(path, store->plan, &found, &error);
+	if (journal_is_open(store->journal))
+		recover(store, &found);
+	else
+		intake_tell_journal(store, -1, &error);
+	free(path);
+}
+
+struct store *store_open(const struct plan *plan, const struct store_sink *sink, struct error *error)
+{
+	struct store *store;
+	int lock_fd = folder_lock(plan->data_dir, error);
+
+	if (lock_fd < 0)
+		return NULL;
+	store = memory_alloc(sizeof(*store));
+	store->plan = plan;
+	store->lock_fd = lock_fd;
+	if (sink)
+		store->sink = *sink;
+	store->families = memory_array(plan->family_count, sizeof(*store->families));
+	for (size_t i = 0; i < plan->family_count; i++)
+		layout_begin(&store->families[i].layout, plan, i);
+	init_locks(store);
+	open_journal(store);
+	store->intake = intake_new(store);
 	if (pthread_create(&store->thread, NULL, live, store) != 0) {
 		log_error("cannot start the store's thread");
 		abort();
@@ -383,40 +397,71 @@ struct store *store_open(const struct plan *plan, struct error *error)
 	return store;
 }
 
-static void release_family(struct family_store *files)
+/* Waits for the thread for as long as it gets on. False: the disk hangs. */
+static bool join(struct store *store)
 {
-	for (size_t i = 0; i < files->count; i++) {
-		if (!files->series[i])
-			continue;
-		backlog_release(&files->series[i]->coming);
-		backlog_release(&files->series[i]->leaving);
-		free(files->series[i]->path);
-		free(files->series[i]);
-	}
-	free(files->series);
-	layout_release(&files->layout);
+	uint64_t written = 0, before;
+
+	do {
+		struct timespec deadline;
+
+		before = written;
+		clock_gettime(CLOCK_MONOTONIC, &deadline);
+		add_nanoseconds(&deadline, END_PATIENCE);
+		if (pthread_clockjoin_np(store->thread, NULL, CLOCK_MONOTONIC, &deadline) == 0)
+			return true;
+		pthread_mutex_lock(&store->lock);
+		written = store->status.written;
+		pthread_mutex_unlock(&store->lock);
+	} while (written != before);
+	return false;
+}
+
+/* The last words: whether the next run has something to do. */
+static void end_journal(struct store *store)
+{
+	struct error error = {""};
+
+	if (store->status.buffered > 0 && store->status.journal_error[0])
+		log_error("%zu samples could not be written and are lost: %s", store->status.buffered, store->status.error);
+	else if (store->status.buffered > 0)
+		log_error("%zu samples could not be written; they stay in the journal for the next start: %s",
+		          store->status.buffered, store->status.error);
+	else
+		journal_put_end(store->journal);
+	if (journal_is_open(store->journal) && journal_write(store->journal, &error) < 0)
+		log_error("%s", error.text);
 }
 
 void store_close(struct store *store)
 {
+	bool ended = intake_end(store->intake, END_PATIENCE);
+
 	pthread_mutex_lock(&store->lock);
 	store->ending = true;
 	pthread_cond_signal(&store->wake);
 	pthread_mutex_unlock(&store->lock);
-	pthread_join(store->thread, NULL);
-	if (store->status.buffered > 0)
-		log_error("%zu samples could not be written and are lost: %s", store->status.buffered, store->status.error);
+	if (!ended || !join(store)) {
+		log_error("%s: the disk does not answer, and is not waited for", store->plan->data_dir);
+		return;
+	}
+	grant(store->wishes);
+	end_journal(store);
+	journal_close(store->journal);
+	intake_free(store->intake);
+	series_release(store);
 	for (size_t i = 0; i < store->plan->family_count; i++)
-		release_family(&store->families[i]);
+		layout_release(&store->families[i].layout);
 	free(store->families);
 	pthread_cond_destroy(&store->wake);
 	pthread_mutex_destroy(&store->lock);
 	pthread_mutex_destroy(&store->writing);
+	pthread_mutex_destroy(&store->flushing);
 	close(store->lock_fd);
 	free(store);
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------ */
+/* --- reading -------------------------------------------------------------------------------------------------- */
 
 /* Writes what one file waits for. That it cannot be written is told by the next flush. */
 static void flush_one(struct store *store, size_t family, const char *instance)
@@ -424,10 +469,13 @@ static void flush_one(struct store *store, size_t family, const char *instance)
 	struct error ignored;
 	struct series *series;
 
+	store_settle(store);
 	pthread_mutex_lock(&store->writing);
-	for (size_t index = 0; (series = next_series(store, family, &index));)
-		if (strcmp(series->instance->name, instance) == 0)
-			write_series(store, family, series, &ignored);
+	pthread_mutex_lock(&store->lock);
+	series = series_find(store, family, instance);
+	pthread_mutex_unlock(&store->lock);
+	if (series)
+		series_flush(store, series, &ignored);
 	pthread_mutex_unlock(&store->writing);
 }
 
@@ -459,7 +507,13 @@ int store_fetch(struct store *store, size_t family, const char *instance, size_t
 
 void store_status(struct store *store, struct store_status *status)
 {
+	struct journal_status journal;
+
+	journal_status(store->journal, &journal);
 	pthread_mutex_lock(&store->lock);
 	*status = store->status;
 	pthread_mutex_unlock(&store->lock);
+	status->journal_size = journal.size;
+	status->journal_live = journal.live;
+	status->journal_syncs = journal.syncs;
 }

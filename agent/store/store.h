@@ -1,14 +1,12 @@
-/* store/store.h: history, in RRD files.
+/* store/store.h: history that is still there after a crash, a full disk, a wrong clock and a change of mind.
  *
- *     append  samples go to a buffer in memory, for each file (write_behind.c)
- *     flush   a thread writes the buffers to the files, every `flush` of the plan (store.c -> rrd.c)
- *     fetch   reads rows, after a flush of the file that is read
- *     layout  which file, which data sources, which tiers: derived from the plan and the plugins' tables (layout.c)
+ *     append   a batch goes to the journal, then to the buffers of its files and to the world      (intake.c, journal.c)
+ *     flush    buffers go to the RRD files, every `flush` of the plan                            (store.c, series.c, rrd.c)
+ *     fetch    rows are read, after a flush of the file that is read
+ *     recover  at the start: files are made whole, and get what the journal has and they have not          (recover.c)
  *
- * The journal (a sample is safe before it is shown), migration (a changed plan moves the files) and purging get a file
- * each beside these; this face stays as it is.
- *
- * rrd.c alone calls librrd, under one lock: its file locks are POSIX locks, which do not keep threads apart. */
+ * Beside these: which file and which tiers (layout.c), what waits in memory (write_behind.c), records (record.c), what
+ * is set aside (aside.c). rrd.c alone calls librrd. inside.h shows how they hang together, and the locks. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -21,18 +19,34 @@
 
 struct store;
 
-/* Makes the data folder and takes its lock (a second agent is refused), and starts the store's thread. Files are
- * made when their first sample is written. `plan` must outlive the store. Returns NULL with the words. */
-struct store *store_open(const struct plan *plan, struct error *error);
+/* Where samples go once they are safe: each batch that was appended, in that order. Journal thread; the sampler's for
+ * what is not stored, and while the disk does not answer. */
+struct store_sink {
+	void (*kept)(void *context, struct batch *batch);
+	void *context;
+};
 
-/* The last flush, then the end. Main thread, when no other uses the store any more. */
+/* Makes the data folder and takes its lock (a second agent is refused), recovers what the last run left, and starts the
+ * store's threads. `plan` must outlive the store; `sink` NULL: nobody wants to know. Returns NULL with the words. */
+struct store *store_open(const struct plan *plan, const struct store_sink *sink, struct error *error);
+
+/* The last flush, then the end. Main thread, when no other uses the store any more. Where the disk does not answer it
+ * is not waited for: what the files lack is in the journal. */
 void store_close(struct store *store);
 
-/* Takes the samples of a batch whose rows were interned. Never waits for the disk. Sampler thread. */
+/* Takes a copy of a batch. Never waits for the disk. Sampler thread. */
 void store_append(struct store *store, const struct batch *batch);
 
-/* Writes everything that is buffered, and returns when it is written. Any thread but the sampler's. */
+/* Returns when all that was appended is in the journal, or cannot be. Any thread but the sampler's. */
+void store_settle(struct store *store);
+
+/* Writes everything that was appended, and returns when it is written. Any thread but the sampler's and the store's. */
 void store_flush(struct store *store);
+
+/* Wakes the store to do so, and returns at once. `done`, which may be NULL, is called when it is done, on the store's
+ * thread. Any thread. */
+typedef void store_flushed(void *context);
+void store_flush_soon(struct store *store, store_flushed *done, void *context);
 
 enum store_consolidation { STORE_AVERAGE, STORE_MIN, STORE_MAX };
 
@@ -45,7 +59,8 @@ struct store_rows {
 };
 
 /* Reads rows of (from, to], s, from the finest tier that reaches back to `from`, after flushing that file. An
- * instance without a file has no rows, which is no error. Counters come as a rate per second. */
+ * instance without a file has no rows, which is no error. Counters come as a rate per second. Any thread but the
+ * sampler's and HTTP's: it waits for the disk. */
 int store_fetch(struct store *store, size_t family, const char *instance, size_t field,
                 enum store_consolidation consolidation, int64_t from, int64_t to, struct store_rows *rows,
                 struct error *error);
@@ -67,7 +82,15 @@ struct store_status {
 	int64_t last_flush;     /* wall clock, ns; 0: none yet */
 	int64_t flush_duration; /* of the last one, ns */
 	uint64_t errors;
-	char error[512]; /* of the last flush; "" when it went well */
+	char error[512];         /* of the last flush; "" when it went well */
+	char journal_error[512]; /* of the journal's last write; "" when it went well */
+	bool late;               /* the disk does not answer at all */
+	int64_t journal_size;    /* bytes; 0: there is no journal */
+	int64_t journal_live;    /* bytes of it that a crash would have to be made good from */
+	uint64_t journal_syncs;
+	uint64_t replayed;       /* samples that the last run had left to be written */
+	int64_t replay_duration; /* ns */
+	uint64_t checkpoints;
 };
 void store_status(struct store *store, struct store_status *status);
 

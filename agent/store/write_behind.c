@@ -5,16 +5,20 @@
 
 #include "base/memory.h"
 
+/* Ten thousand files that are sampled once a minute hold one sample each at a time. */
+#define ROOM_FIRST 2
+
 static void make_room(struct backlog *backlog)
 {
 	if (backlog->count < backlog->room)
 		return;
-	backlog->room = backlog->room ? 2 * backlog->room : 16;
+	backlog->room = backlog->room ? 2 * backlog->room : ROOM_FIRST;
 	backlog->ticks = memory_resize(backlog->ticks, backlog->room, sizeof(*backlog->ticks));
+	backlog->fresh = memory_resize(backlog->fresh, backlog->room, sizeof(*backlog->fresh));
 	backlog->values = memory_resize(backlog->values, backlog->room, backlog->field_count * sizeof(*backlog->values));
 }
 
-size_t backlog_add(struct backlog *backlog, int64_t tick, const double *values, size_t max)
+size_t backlog_add(struct backlog *backlog, int64_t tick, bool fresh, const double *values, size_t max)
 {
 	size_t dropped = 0;
 
@@ -24,6 +28,7 @@ size_t backlog_add(struct backlog *backlog, int64_t tick, const double *values, 
 	}
 	make_room(backlog);
 	backlog->ticks[backlog->count] = tick;
+	backlog->fresh[backlog->count] = fresh;
 	memcpy(backlog->values + backlog->count * backlog->field_count, values, backlog->field_count * sizeof(*values));
 	backlog->count++;
 	return dropped;
@@ -41,8 +46,8 @@ size_t backlog_move(struct backlog *backlog, struct backlog *from, size_t max)
 		return 0;
 	}
 	for (size_t i = 0; i < from->count; i++)
-		dropped += backlog_add(backlog, from->ticks[i], backlog_values(from, i), max);
-	from->count = 0;
+		dropped += backlog_add(backlog, from->ticks[i], from->fresh[i], backlog_values(from, i), max);
+	backlog_release(from);
 	return dropped;
 }
 
@@ -51,9 +56,12 @@ void backlog_drop(struct backlog *backlog, size_t count)
 	if (count > backlog->count)
 		count = backlog->count;
 	backlog->count -= count;
-	if (backlog->count == 0)
+	if (backlog->count == 0) {
+		backlog_release(backlog);
 		return;
+	}
 	memmove(backlog->ticks, backlog->ticks + count, backlog->count * sizeof(*backlog->ticks));
+	memmove(backlog->fresh, backlog->fresh + count, backlog->count * sizeof(*backlog->fresh));
 	memmove(backlog->values, backlog->values + count * backlog->field_count,
 	        backlog->count * backlog->field_count * sizeof(*backlog->values));
 }
@@ -66,8 +74,10 @@ const double *backlog_values(const struct backlog *backlog, size_t index)
 void backlog_release(struct backlog *backlog)
 {
 	free(backlog->ticks);
+	free(backlog->fresh);
 	free(backlog->values);
 	backlog->ticks = NULL;
+	backlog->fresh = NULL;
 	backlog->values = NULL;
 	backlog->count = backlog->room = 0;
 }

@@ -128,7 +128,7 @@ static void makes_what_it_says(int64_t interval, size_t field_count, const struc
 	struct layout layout;
 	struct error error = {""};
 	struct stat status;
-	int64_t last = 0;
+	struct file_facts facts = {0};
 
 	layout_begin(&layout, plan, 0);
 	if (file_make(path, &layout, START, &error) < 0)
@@ -137,9 +137,9 @@ static void makes_what_it_says(int64_t interval, size_t field_count, const struc
 	if (status.st_size != layout.file_size || store_file_size(plan, 0) != layout.file_size)
 		fail_msg("%zu fields every %lld ns in %zu tiers: %lld bytes, not %lld", field_count, (long long)interval,
 		         tier_count, (long long)status.st_size, (long long)layout.file_size);
-	if (file_inspect(path, &layout, &last, &error) != FILE_GOOD)
+	if (file_inspect(path, &layout, &facts, &error) != FILE_GOOD)
 		fail_msg("%s", error.text);
-	assert_int_equal(last, START);
+	assert_int_equal(facts.last, START);
 	layout_release(&layout);
 	assert_int_equal(unlink(path), 0);
 }
@@ -162,21 +162,21 @@ static void another_layout_is_told(void **state)
 {
 	struct layout has, wants;
 	struct error error = {""};
-	int64_t last;
+	struct file_facts facts;
 
 	(void)state;
 	layout_begin(&has, plan_of(CLOCK_SECOND, 2, one_tier, 1), 0);
-	assert_int_equal(file_inspect(path, &has, &last, &error), FILE_ABSENT);
+	assert_int_equal(file_inspect(path, &has, &facts, &error), FILE_ABSENT);
 	assert_int_equal(file_make(path, &has, START, &error), 0);
 	layout_begin(&wants, plan_of(CLOCK_SECOND, 3, one_tier, 1), 0);
-	assert_int_equal(file_inspect(path, &wants, &last, &error), FILE_OTHER);
+	assert_int_equal(file_inspect(path, &wants, &facts, &error), FILE_OTHER);
 	assert_non_null(strstr(error.text, "the configuration wants DS:time:DDERIVE:3:0:U"));
 	layout_release(&wants);
 	layout_begin(&wants, plan_of(CLOCK_SECOND, 2, usual, 3), 0);
-	assert_int_equal(file_inspect(path, &wants, &last, &error), FILE_OTHER);
+	assert_int_equal(file_inspect(path, &wants, &facts, &error), FILE_OTHER);
 	layout_release(&wants);
 	layout_begin(&wants, plan_of(2 * CLOCK_SECOND, 2, one_tier, 1), 0);
-	assert_int_equal(file_inspect(path, &wants, &last, &error), FILE_OTHER);
+	assert_int_equal(file_inspect(path, &wants, &facts, &error), FILE_OTHER);
 	assert_non_null(strstr(error.text, "has a step of 1 s, the configuration wants 2 s"));
 	layout_release(&wants);
 	layout_release(&has);

@@ -1,4 +1,6 @@
-/* links: agent/store/store.c agent/store/rrd.c agent/store/layout.c agent/store/write_behind.c agent/config/plan.c
+/* links: agent/store/store.c agent/store/series.c agent/store/intake.c agent/store/journal.c agent/store/record.c
+ * agent/store/recover.c agent/store/folder.c agent/store/aside.c agent/store/rrd.c agent/store/layout.c
+ * agent/store/write_behind.c agent/config/plan.c
  * agent/config/values.c agent/config/aggregate.c agent/config/options.c agent/metric/batch.c agent/base/text.c
  * agent/base/memory.c agent/base/log.c agent/base/clock.c agent/base/error.c
  *
@@ -35,8 +37,12 @@ static const struct pindrop_family tables[] = {
 static struct plan_plugin plugin = {.interval = CLOCK_SECOND};
 static const struct plan_family families[] = {{&tables[0], &plugin}, {&tables[1], &plugin}};
 static const struct plan_tier tiers[] = {{1, 600}, {10, 6000}};
-static struct plan plan = {
-	.flush = 3600 * CLOCK_SECOND, .tier_count = 2, .tiers = tiers, .family_count = 2, .families = families};
+static struct plan plan = {.flush = 3600 * CLOCK_SECOND,
+                           .journal_size = 4 << 20,
+                           .tier_count = 2,
+                           .tiers = tiers,
+                           .family_count = 2,
+                           .families = families};
 
 static const struct instance alone = {.name = ""}, slash = {.name = "/", .index = 0},
 							 home = {.name = "/home", .index = 1};
@@ -70,7 +76,7 @@ static int remove_folder(void **state)
 static struct store *open_store(void)
 {
 	struct error error = {""};
-	struct store *store = store_open(&plan, &error);
+	struct store *store = store_open(&plan, NULL, &error);
 
 	if (!store)
 		fail_msg("%s", error.text);
@@ -450,7 +456,7 @@ static void a_folder_that_cannot_be_is_told(void **state)
 	assert_non_null(made);
 	fclose(made);
 	plan.data_dir = file;
-	assert_null(store_open(&plan, &error));
+	assert_null(store_open(&plan, NULL, &error));
 	assert_non_null(strstr(error.text, file));
 	assert_non_null(strstr(error.text, "data_dir"));
 	free(file);
@@ -494,6 +500,7 @@ static void memory_is_bounded(void **state)
 	(void)state;
 	for (int i = 0; i < 5000; i++)
 		append(store, 0, &alone, begin + i, i, 0, 0);
+	store_settle(store);
 	store_status(store, &status);
 	assert_int_equal(status.buffered, 3600);
 	assert_int_equal(status.dropped, 1400);
@@ -549,7 +556,7 @@ static void one_folder_has_one_agent(void **state)
 	struct error error = {""};
 
 	(void)state;
-	assert_null(store_open(&plan, &error));
+	assert_null(store_open(&plan, NULL, &error));
 	assert_non_null(strstr(error.text, "another pindrop"));
 	store_close(store);
 	store_close(open_store());

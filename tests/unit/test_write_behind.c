@@ -16,7 +16,7 @@ static size_t add(struct backlog *backlog, int64_t tick, size_t max)
 {
 	const double values[FIELDS] = {(double)tick, (double)tick + 0.25, (double)tick + 0.5};
 
-	return backlog_add(backlog, tick, values, max);
+	return backlog_add(backlog, tick, tick % 2, values, max);
 }
 
 /* It holds `count` samples with rising ticks, the newest of which is `last`, each with its own values. */

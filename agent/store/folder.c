@@ -1,0 +1,71 @@
+/* store/folder.c: the data folder: whose it is, and whether it is still there. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "store/inside.h"
+#include "store/rrd.h"
+
+int folder_lock(const char *path, struct error *error)
+{
+	char *name = memory_format("%s/.lock", path);
+	int fd = -1;
+
+	if (file_make_folders(name, error) < 0) {
+		error_prefix(error, "cannot use the data folder %s; see agent { data_dir = … }: ", path);
+	} else if ((fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666)) < 0) {
+		error_set(error, "cannot write to the data folder %s: %s; see agent { data_dir = … }", path, strerror(errno));
+	} else if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		error_set(error, "another pindrop stores in %s; end it, or choose another folder in agent { data_dir = … }",
+		          path);
+		close(fd);
+		fd = -1;
+	}
+	free(name);
+	return fd;
+}
+
+/* Begins anew in a folder that has none of ours: its files are made when the next samples are written. */
+static int take_anew(struct store *store, struct error *error)
+{
+	int fd = folder_lock(store->plan->data_dir, error);
+	struct series *series;
+
+	if (fd < 0)
+		return -1;
+	log_warning("the data folder %s was removed; it is made anew", store->plan->data_dir);
+	close(store->lock_fd);
+	store->lock_fd = fd;
+	pthread_mutex_lock(&store->writing);
+	for (size_t family = 0, index = 0; (series = series_next(store, &family, &index));) {
+		series->ready = false;
+		series->imaged = 0;
+	}
+	pthread_mutex_unlock(&store->writing);
+	return journal_reopen(store->journal, error);
+}
+
+int folder_check(struct store *store, struct error *error)
+{
+	const char *path = store->plan->data_dir;
+	char *name = memory_format("%s/.lock", path);
+	struct stat ours, there, folder;
+	bool same = fstat(store->lock_fd, &ours) == 0 && stat(name, &there) == 0 && there.st_ino == ours.st_ino &&
+	            there.st_dev == ours.st_dev;
+
+	free(name);
+	if (same)
+		return journal_is_open(store->journal) ? 0 : journal_reopen(store->journal, error);
+	if (stat(path, &folder) == 0 && folder.st_dev != ours.st_dev)
+		return error_set(error,
+		                 "%s is on another file system than when pindrop started: was it unmounted? Nothing is "
+		                 "written until it is back",
+		                 path);
+	return take_anew(store, error);
+}

@@ -1,0 +1,142 @@
+/* store/inside.h: what the files behind store.h show each other.
+ *
+ *     sampler ──store_append──► intake.c ──► journal.c          journal thread
+ *                                  │   └───► kept()             … which shows the samples to the world
+ *                                  ▼
+ *                              series.c   coming ─► leaving ─► rrd.c     store thread, or whoever wants to read
+ *
+ * Locks, always taken in this order:
+ *
+ *     flushing  (store.c) who writes many files: one at a time
+ *     order     (intake.c) who hands samples on, so that they come in the order of their ticks
+ *     writing   held while one file is written: what a series has in `leaving`, and what is known of its file
+ *     lock      held for moments: what a series has in `coming`, the tables of series, the figures
+ *
+ * so that whoever takes `lock` alone (the sampler, HTTP) never waits for a disk. */
+#ifndef STORE_INSIDE_H
+#define STORE_INSIDE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "config/plan.h"
+#include "store/journal.h"
+#include "store/layout.h"
+#include "store/store.h"
+#include "store/write_behind.h"
+
+/* One file, and the samples that wait for it. */
+struct series {
+	size_t family;
+	char *instance;         /* constant */
+	char *path;             /* constant */
+	struct backlog coming;  /* lock */
+	struct backlog leaving; /* writing */
+	int64_t seen;           /* lock: the newest tick that came: wall clock, ns; 0: none since the start */
+	bool ready;             /* writing: the file is there and fits */
+	bool counted;           /* writing: in the figures */
+	int64_t last;           /* writing: the time of the file's last update: wall clock, ns */
+	size_t header_size;     /* writing: of the file, bytes */
+	uint64_t imaged; /* writing: the generation of the checkpoint since which the journal has its header; 0: none */
+};
+
+struct family_store {
+	struct layout layout;   /* constant */
+	size_t count, room;     /* lock */
+	struct series **series; /* lock: in the order in which they came */
+	void *by_name;          /* lock: a tree for tsearch(3) */
+};
+
+struct intake;
+
+struct store {
+	const struct plan *plan;
+	struct store_sink sink;
+	int lock_fd; /* of the data folder's lock file */
+	struct family_store *families;
+	struct journal *journal; /* may be closed: then samples are safe only once they are in the files */
+	uint64_t generation;     /* writing: of the checkpoint that images are taken for */
+	struct intake *intake;
+	pthread_t thread;
+	uint64_t overwritten; /* flushing: regions of the journal, as told last */
+	pthread_mutex_t flushing;
+	pthread_mutex_t writing;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool ending;                /* lock */
+	struct wish *wishes;        /* lock: who wants everything to be written */
+	size_t buffered_values;     /* lock */
+	struct store_status status; /* lock */
+};
+
+/* --- series.c ------------------------------------------------------------------------------------------------- */
+
+/* The series of that name; made where there is none yet. `hint`: its likely place in the table. With `lock` held. */
+struct series *series_get(struct store *store, size_t family, const char *instance, size_t hint);
+struct series *series_find(struct store *store, size_t family, const char *instance); /* NULL: none; with `lock` held */
+void series_release(struct store *store); /* all of them; nobody uses the store any more */
+
+/* Takes a sample into `coming`. With `lock` held. */
+void series_add(struct store *store, struct series *series, int64_t tick, bool fresh, const double *values);
+
+/* The series of all families, one by one, from *family and *index (both 0) on; NULL: no more. Without the locks. */
+struct series *series_next(struct store *store, size_t *family, size_t *index);
+
+/* The steps of writing; all with `writing` held. -1 with the words: the samples wait, and everything is tried again.
+ *
+ *     series_take     moves what came to what leaves
+ *     series_prepare  sees to it that the file is there and fits the samples that leave; puts its image to the journal
+ *     (now the journal is synced)
+ *     series_update   writes the samples that leave, up to where the clock was set back
+ *
+ * Until nothing leaves any more: a second round is needed only where the clock was set back. */
+void series_take(struct store *store, struct series *series);
+int series_prepare(struct store *store, struct series *series, struct error *error);
+int series_update(struct store *store, struct series *series, struct error *error);
+
+/* All of it for one series, for who wants to read its file. */
+int series_flush(struct store *store, struct series *series, struct error *error);
+
+/* --- intake.c ------------------------------------------------------------------------------------------------- */
+
+struct intake *intake_new(struct store *store);
+
+/* Ends the thread after what waits has gone through. False: the disk hangs, and it has not ended within `patience` (ns);
+ * then nothing may be freed. intake_free() comes after it. */
+bool intake_end(struct intake *intake, int64_t patience);
+void intake_free(struct intake *intake);
+
+/* Sampler thread. Never waits for the disk. */
+void intake_put(struct intake *intake, const struct batch *batch);
+
+/* Notes that the journal could be written, or not (-1), and says so in the log when that is new. Any thread. */
+void intake_tell_journal(struct store *store, int failed, const struct error *error);
+
+/* Waits until all that was put is in `coming`. Not for the sampler's thread. */
+void intake_drain(struct intake *intake);
+
+/* --- recover.c ------------------------------------------------------------------------------------------------ */
+
+/* Brings the files to where the last run left them: puts headers back, writes what they lack. Before any thread. */
+void recover(struct store *store, const struct journal_found *found);
+
+/* --- folder.c ------------------------------------------------------------------------------------------------- */
+
+/* Makes the data folder and takes it for this agent. The lock goes with the process, however it ends (flock(2)); the
+ * file stays. Returns its descriptor, or -1 with the words. */
+int folder_lock(const char *path, struct error *error);
+
+/* Whether the folder is still the one that was taken. One that was removed is made anew. -1 with the words: nothing
+ * must be written now. With `flushing` held. */
+int folder_check(struct store *store, struct error *error);
+
+/* --- store.c -------------------------------------------------------------------------------------------------- */
+
+/* Writes and syncs what was put to the journal. 0 also where it cannot be written: files are written to without it. */
+int store_sync_journal(struct store *store, struct error *error);
+
+#endif

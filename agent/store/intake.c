@@ -1,0 +1,343 @@
+/* store/intake.c: from the sampler to the journal, and from there to the files' buffers and to the world.
+ *
+ * The sampler puts a copy of each batch into a queue. The journal thread takes all that waits, writes it to the journal
+ * by one system call, and only then hands it on: to the series' buffers, and to whoever shows it (store_sink.kept). So
+ * nothing is seen that a crash could lose, and the sampler never waits for a disk.
+ *
+ * A disk that does not answer for PATIENCE must not stop the world from seeing what is sampled: the next time that the
+ * sampler comes, it hands on what waits by itself. The journal thread writes those batches all the same when it can. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "store/inside.h"
+
+/* How long the journal may take before samples are shown without it. */
+#define PATIENCE CLOCK_SECOND
+
+/* Batches that may wait for the journal once they were handed on; then the oldest are not journalled at all. */
+#define HANDED_MAX 4096
+
+/* A batch on its way. */
+struct item {
+	struct item *next;
+	bool handed; /* order: it is in the buffers and was shown */
+	struct batch batch;
+};
+
+struct list {
+	struct item *first, **end;
+	size_t count;
+};
+
+struct intake {
+	struct store *store;
+	pthread_t thread;
+	pthread_mutex_t order; /* inside.h */
+	pthread_mutex_t lock;
+	pthread_cond_t come; /* something waits, or the end */
+	pthread_cond_t gone; /* nothing waits any more */
+	bool ending;
+	struct list waiting;
+	struct list writing;   /* what the journal thread writes now. Changed by it alone, with both locks held */
+	int64_t writing_since; /* monotonic, ns; 0: it writes nothing */
+	bool late;             /* order: the disk does not answer, and that was told */
+	struct item *spare;    /* for the next batches */
+};
+
+static void empty(struct list *list)
+{
+	*list = (struct list){.end = &list->first};
+}
+
+static void append(struct list *list, struct item *item)
+{
+	item->next = NULL;
+	*list->end = item;
+	list->end = &item->next;
+	list->count++;
+}
+
+static struct item *remove_first(struct list *list)
+{
+	struct item *item = list->first;
+
+	list->first = item->next;
+	list->count--;
+	if (!list->first)
+		list->end = &list->first;
+	return item;
+}
+
+/* Moves everything; `to` is empty. */
+static void move(struct list *to, struct list *from)
+{
+	empty(to);
+	if (from->first) {
+		*to = *from;
+		empty(from);
+	}
+}
+
+/* --- handing on: with `order` held ---------------------------------------------------------------------------- */
+
+static void hand_on(struct intake *intake, struct item *item)
+{
+	struct store *store = intake->store;
+	struct batch *batch = &item->batch;
+
+	if (item->handed)
+		return;
+	item->handed = true;
+	if (batch->on_tick) {
+		pthread_mutex_lock(&store->lock);
+		for (size_t row = 0; row < batch->row_count; row++)
+			series_add(store, series_get(store, batch->family, batch_name(batch, row), row), batch->tick, batch->fresh,
+			           batch_values(batch, row));
+		pthread_mutex_unlock(&store->lock);
+	}
+	if (store->sink.kept)
+		store->sink.kept(store->sink.context, batch);
+}
+
+static void hand_on_all(struct intake *intake, const struct list *list)
+{
+	for (struct item *item = list->first; item; item = item->next)
+		hand_on(intake, item);
+}
+
+static void set_late(struct intake *intake, bool late)
+{
+	if (late && !intake->late)
+		log_error("%s: the disk does not answer; samples are shown, and kept in memory until it does",
+		          intake->store->plan->data_dir);
+	else if (!late && intake->late)
+		log_info("%s: the disk answers again", intake->store->plan->data_dir);
+	intake->late = late;
+	pthread_mutex_lock(&intake->store->lock);
+	intake->store->status.late = late;
+	pthread_mutex_unlock(&intake->store->lock);
+}
+
+/* --- the journal thread --------------------------------------------------------------------------------------- */
+
+void intake_tell_journal(struct store *store, int failed, const struct error *error)
+{
+	struct store_status *status = &store->status;
+
+	pthread_mutex_lock(&store->lock);
+	if (failed && !status->journal_error[0])
+		log_error("%s; until it can be written, a crash loses what is not in the RRD files yet", error->text);
+	else if (!failed && status->journal_error[0])
+		log_info("the journal is written again");
+	snprintf(status->journal_error, sizeof(status->journal_error), "%s", failed ? error->text : "");
+	pthread_mutex_unlock(&store->lock);
+}
+
+static void write_list(struct intake *intake, const struct list *list)
+{
+	struct journal *journal = intake->store->journal;
+	struct error error = {""};
+
+	for (const struct item *item = list->first; item; item = item->next)
+		if (item->batch.on_tick)
+			journal_put_batch(journal, &item->batch);
+	intake_tell_journal(intake->store, journal_write(journal, &error), &error);
+}
+
+/* Keeps some items for the next batches, with the memory of their batches. With the lock held. */
+static void recycle(struct intake *intake, struct list *list)
+{
+	while (list->first) {
+		struct item *item = remove_first(list);
+
+		item->handed = false;
+		item->next = intake->spare;
+		intake->spare = item;
+	}
+}
+
+static void *live(void *context)
+{
+	struct intake *intake = context;
+	struct list mine;
+
+	pthread_setname_np(pthread_self(), "journal");
+	pthread_mutex_lock(&intake->lock);
+	for (;;) {
+		while (!intake->waiting.first && !intake->ending)
+			pthread_cond_wait(&intake->come, &intake->lock);
+		if (!intake->waiting.first)
+			break;
+		move(&intake->writing, &intake->waiting);
+		intake->writing_since = clock_monotonic();
+		pthread_mutex_unlock(&intake->lock);
+		write_list(intake, &intake->writing);
+		pthread_mutex_lock(&intake->order);
+		hand_on_all(intake, &intake->writing);
+		if (intake->late)
+			set_late(intake, false);
+		pthread_mutex_lock(&intake->lock);
+		move(&mine, &intake->writing);
+		intake->writing_since = 0;
+		recycle(intake, &mine);
+		pthread_mutex_unlock(&intake->order);
+		if (!intake->waiting.first)
+			pthread_cond_broadcast(&intake->gone);
+	}
+	pthread_mutex_unlock(&intake->lock);
+	return NULL;
+}
+
+/* --- the sampler ---------------------------------------------------------------------------------------------- */
+
+/* With the lock held. */
+static bool is_hanging(const struct intake *intake)
+{
+	return intake->writing_since && clock_monotonic() - intake->writing_since > PATIENCE;
+}
+
+/* With the lock held. */
+static void shorten(struct list *list)
+{
+	while (list->count > HANDED_MAX) {
+		struct item *item = remove_first(list);
+
+		batch_release(&item->batch);
+		free(item);
+	}
+}
+
+/* With the lock held. */
+static struct item *take_spare(struct intake *intake)
+{
+	struct item *item = intake->spare;
+
+	if (item)
+		intake->spare = item->next;
+	else
+		item = memory_alloc(sizeof(*item));
+	return item;
+}
+
+/* The journal thread hangs in a write: what it holds, and what has come since, is handed on without it. */
+static void bypass(struct intake *intake)
+{
+	bool hangs;
+
+	pthread_mutex_lock(&intake->order);
+	pthread_mutex_lock(&intake->lock);
+	hangs = is_hanging(intake);
+	pthread_mutex_unlock(&intake->lock);
+	/* It cannot come back while `order` is held: the lists stay as they are. */
+	if (hangs) {
+		set_late(intake, true);
+		hand_on_all(intake, &intake->writing);
+		hand_on_all(intake, &intake->waiting);
+		pthread_mutex_lock(&intake->lock);
+		shorten(&intake->waiting);
+		pthread_mutex_unlock(&intake->lock);
+	}
+	pthread_mutex_unlock(&intake->order);
+}
+
+/* The sample taken at /start is not stored: it need not wait, unless there is something before it. */
+static bool hand_on_at_once(struct intake *intake, const struct batch *batch)
+{
+	struct item item = {.batch = *batch};
+	bool idle;
+
+	pthread_mutex_lock(&intake->order);
+	pthread_mutex_lock(&intake->lock);
+	idle = !intake->waiting.first && !intake->writing_since;
+	pthread_mutex_unlock(&intake->lock);
+	if (idle)
+		hand_on(intake, &item);
+	pthread_mutex_unlock(&intake->order);
+	return idle;
+}
+
+void intake_put(struct intake *intake, const struct batch *batch)
+{
+	struct item *item;
+	bool hangs;
+
+	if (!batch->on_tick && hand_on_at_once(intake, batch))
+		return;
+	pthread_mutex_lock(&intake->lock);
+	item = take_spare(intake);
+	batch_copy(&item->batch, batch);
+	append(&intake->waiting, item);
+	hangs = is_hanging(intake);
+	pthread_cond_signal(&intake->come);
+	pthread_mutex_unlock(&intake->lock);
+	if (hangs)
+		bypass(intake);
+}
+
+void intake_drain(struct intake *intake)
+{
+	pthread_mutex_lock(&intake->lock);
+	while (intake->waiting.first || intake->writing_since)
+		pthread_cond_wait(&intake->gone, &intake->lock);
+	pthread_mutex_unlock(&intake->lock);
+}
+
+/* --- up and down ---------------------------------------------------------------------------------------------- */
+
+struct intake *intake_new(struct store *store)
+{
+	struct intake *intake = memory_alloc(sizeof(*intake));
+
+	intake->store = store;
+	empty(&intake->waiting);
+	empty(&intake->writing);
+	pthread_mutex_init(&intake->order, NULL);
+	pthread_mutex_init(&intake->lock, NULL);
+	pthread_cond_init(&intake->come, NULL);
+	pthread_cond_init(&intake->gone, NULL);
+	if (pthread_create(&intake->thread, NULL, live, intake) != 0) {
+		log_error("cannot start the journal's thread");
+		abort();
+	}
+	return intake;
+}
+
+static void release(struct item *item)
+{
+	while (item) {
+		struct item *next = item->next;
+
+		batch_release(&item->batch);
+		free(item);
+		item = next;
+	}
+}
+
+bool intake_end(struct intake *intake, int64_t patience)
+{
+	int64_t until = clock_monotonic() + patience;
+	const struct timespec deadline = {.tv_sec = until / CLOCK_SECOND, .tv_nsec = until % CLOCK_SECOND};
+
+	pthread_mutex_lock(&intake->lock);
+	intake->ending = true;
+	pthread_cond_signal(&intake->come);
+	pthread_mutex_unlock(&intake->lock);
+	return pthread_clockjoin_np(intake->thread, NULL, CLOCK_MONOTONIC, &deadline) == 0;
+}
+
+void intake_free(struct intake *intake)
+{
+	release(intake->waiting.first);
+	release(intake->writing.first);
+	release(intake->spare);
+	pthread_mutex_destroy(&intake->order);
+	pthread_mutex_destroy(&intake->lock);
+	pthread_cond_destroy(&intake->come);
+	pthread_cond_destroy(&intake->gone);
+	free(intake);
+}

@@ -1,0 +1,211 @@
+/* store/recover.c: the start after any end.
+ *
+ * Where the last run ended as it should, there is nothing to do. Otherwise a file may have been left in the middle of an
+ * update: the kernel has all pages of it after a kill, and any mixture of old and new ones after a power cut. So each
+ * file gets the header back that it had before it was first written to since the last checkpoint, and then all samples
+ * since, in the order in which they came. Rows that are written again are the same rows: it can be done any number of
+ * times, and be interrupted at any moment. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "store/inside.h"
+#include "store/rrd.h"
+
+/* Samples of one file that are written at once. Many, for each time costs a search through the file's header. */
+#define WRITE_MANY 1024
+
+/* A drop that was found, with copies of its texts. */
+struct dropped {
+	char *family, *instance;
+	int64_t from;
+	size_t place;
+};
+
+struct recovery {
+	struct store *store;
+	uint64_t generation; /* of the last checkpoint: images that are older are void */
+	size_t dropped_count;
+	struct dropped *dropped;
+	double *values; /* one row in the plan's order of fields */
+	size_t restored, replayed, strange;
+};
+
+/* SIZE_MAX: the plan has no such family. */
+static size_t find_family(const struct plan *plan, const char *name)
+{
+	for (size_t i = 0; i < plan->family_count; i++)
+		if (strcmp(plan->families[i].table->name, name) == 0)
+			return i;
+	return SIZE_MAX;
+}
+
+static struct series *find_series(struct recovery *recovery, size_t family, const char *instance)
+{
+	struct series *series;
+
+	pthread_mutex_lock(&recovery->store->lock);
+	series = series_get(recovery->store, family, instance, SIZE_MAX);
+	pthread_mutex_unlock(&recovery->store->lock);
+	return series;
+}
+
+/* --- headers -------------------------------------------------------------------------------------------------- */
+
+/* The oldest image of a file counts: what came later is written again. */
+static void restore(void *context, const struct journal_image *image)
+{
+	struct recovery *recovery = context;
+	size_t family = find_family(recovery->store->plan, image->family);
+	struct error error;
+	struct series *series;
+	int done;
+
+	if (image->generation > recovery->store->generation)
+		recovery->store->generation = image->generation;
+	if (image->generation < recovery->generation || family == SIZE_MAX)
+		return;
+	series = find_series(recovery, family, image->instance);
+	if (series->imaged)
+		return;
+	done = file_write_head(series->path, image->bytes, image->length, image->inode, image->file_size, &error);
+	if (done < 0)
+		log_warning("%s", error.text);
+	series->imaged = done > 0;
+	recovery->restored += done > 0;
+}
+
+/* --- samples -------------------------------------------------------------------------------------------------- */
+
+static void note_drop(void *context, const struct journal_drop *drop)
+{
+	struct recovery *recovery = context;
+
+	recovery->dropped = memory_resize(recovery->dropped, recovery->dropped_count + 1, sizeof(*recovery->dropped));
+	recovery->dropped[recovery->dropped_count++] =
+		(struct dropped){memory_text(drop->family), memory_text(drop->instance), drop->from, drop->place};
+}
+
+static bool is_dropped(const struct recovery *recovery, const struct journal_sample *sample)
+{
+	for (size_t i = 0; i < recovery->dropped_count; i++) {
+		const struct dropped *dropped = &recovery->dropped[i];
+
+		if (sample->place < dropped->place && sample->tick >= dropped->from &&
+		    strcmp(sample->instance, dropped->instance) == 0 && strcmp(sample->family, dropped->family) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The values in the plan's order; what the sample does not have is unknown. */
+static const double *arrange(struct recovery *recovery, const struct pindrop_family *family,
+                             const struct journal_sample *sample)
+{
+	if (!sample->fields)
+		return sample->values;
+	for (size_t i = 0; i < family->field_count; i++) {
+		recovery->values[i] = NAN;
+		for (size_t k = 0; k < sample->field_count; k++)
+			if (strcmp(sample->fields[k], family->fields[i].name) == 0)
+				recovery->values[i] = sample->values[k];
+	}
+	return recovery->values;
+}
+
+static void replay(void *context, const struct journal_sample *sample)
+{
+	struct recovery *recovery = context;
+	struct store *store = recovery->store;
+	size_t family = find_family(store->plan, sample->family);
+	struct error ignored; /* it is tried again, and told, by the flush */
+	struct series *series;
+
+	if (family == SIZE_MAX) {
+		recovery->strange++;
+		return;
+	}
+	if (is_dropped(recovery, sample))
+		return;
+	series = find_series(recovery, family, sample->instance);
+	pthread_mutex_lock(&store->lock);
+	series_add(store, series, sample->tick, sample->fresh,
+	           arrange(recovery, store->plan->families[family].table, sample));
+	pthread_mutex_unlock(&store->lock);
+	recovery->replayed++;
+	if (series->coming.count < WRITE_MANY)
+		return;
+	pthread_mutex_lock(&store->writing);
+	series_flush(store, series, &ignored);
+	pthread_mutex_unlock(&store->writing);
+}
+
+/* --- all of it ------------------------------------------------------------------------------------------------ */
+
+static size_t most_fields(const struct plan *plan)
+{
+	size_t most = 0;
+
+	for (size_t i = 0; i < plan->family_count; i++)
+		if (plan->families[i].table->field_count > most)
+			most = plan->families[i].table->field_count;
+	return most;
+}
+
+static void tell(const struct recovery *recovery, const struct journal_found *found, int64_t duration)
+{
+	if (found->damaged || found->torn)
+		log_warning("%s/.journal: %zu records are damaged%s; everything around them was read",
+		            recovery->store->plan->data_dir, found->damaged + found->torn,
+		            found->torn ? ", the last was not written to its end" : "");
+	if (recovery->strange)
+		log_warning("%s/.journal: %zu samples are of families that are no longer sampled",
+		            recovery->store->plan->data_dir, recovery->strange);
+	if (!found->ended)
+		log_info("the last run did not end as it should: %zu samples were taken from the journal, %.0f ms",
+		         recovery->replayed, clock_seconds(duration) * 1000);
+}
+
+static void release(struct recovery *recovery)
+{
+	for (size_t i = 0; i < recovery->dropped_count; i++) {
+		free(recovery->dropped[i].family);
+		free(recovery->dropped[i].instance);
+	}
+	free(recovery->dropped);
+	free(recovery->values);
+}
+
+void recover(struct store *store, const struct journal_found *found)
+{
+	int64_t began = clock_monotonic();
+	struct recovery recovery = {.store = store, .generation = found->generation};
+	const struct journal_visitor first = {.image = restore, .drop = note_drop, .context = &recovery};
+	const struct journal_visitor second = {.sample = replay, .context = &recovery};
+
+	store->generation = found->generation ? found->generation : 1;
+	if (!found->used)
+		return;
+	if (!found->ended) {
+		recovery.values = memory_array(most_fields(store->plan), sizeof(double));
+		journal_read(store->journal, &first);
+		/* What the journal already has an image of needs no other one. */
+		for (size_t family = 0, index = 0;;) {
+			struct series *series = series_next(store, &family, &index);
+
+			if (!series)
+				break;
+			series->imaged = series->imaged ? store->generation : 0;
+		}
+		journal_read(store->journal, &second);
+		store_flush(store);
+	}
+	store->status.replayed = recovery.replayed;
+	store->status.replay_duration = clock_monotonic() - began;
+	tell(&recovery, found, store->status.replay_duration);
+	release(&recovery);
+}

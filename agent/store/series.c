@@ -1,0 +1,357 @@
+/* store/series.c: one file, from the samples that wait for it to the rows in it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "store/aside.h"
+#include "store/inside.h"
+#include "store/rrd.h"
+
+/* What may wait while files cannot be written: samples of one file. At 1 s this is an hour. */
+#define BACKLOG_MAX 3600
+
+/* Values of all files together that may wait, 8 bytes each: 64 MB. Beyond, a series keeps half of what it has. */
+#define VALUES_MAX ((size_t)8 << 20)
+
+/* --- the table: with `lock` held ------------------------------------------------------------------------------ */
+
+static int by_name(const void *a, const void *b)
+{
+	const struct series *left = a, *right = b;
+
+	return strcmp(left->instance, right->instance);
+}
+
+struct series *series_find(struct store *store, size_t family, const char *instance)
+{
+	const struct series key = {.instance = (char *)instance};
+	struct series *const *found = tfind(&key, &store->families[family].by_name, by_name);
+
+	return found ? *found : NULL;
+}
+
+static struct series *add(struct store *store, size_t family, const char *instance)
+{
+	struct family_store *files = &store->families[family];
+	struct series *series = memory_alloc(sizeof(*series));
+
+	series->family = family;
+	series->instance = memory_text(instance);
+	series->path = store_path(store->plan, family, instance);
+	series->coming.field_count = series->leaving.field_count = files->layout.family->field_count;
+	if (files->count == files->room) {
+		files->room = files->room ? 2 * files->room : 8;
+		files->series = memory_resize(files->series, files->room, sizeof(*files->series));
+	}
+	files->series[files->count++] = series;
+	if (!tsearch(series, &files->by_name, by_name))
+		abort();
+	return series;
+}
+
+struct series *series_get(struct store *store, size_t family, const char *instance, size_t hint)
+{
+	struct family_store *files = &store->families[family];
+	struct series *series;
+
+	/* Rows mostly come in the order in which they first came: then nothing has to be searched. */
+	if (hint < files->count && strcmp(files->series[hint]->instance, instance) == 0)
+		return files->series[hint];
+	series = series_find(store, family, instance);
+	return series ? series : add(store, family, instance);
+}
+
+static void keep_tree(void *node)
+{
+	(void)node;
+}
+
+static void free_series(struct series *series)
+{
+	backlog_release(&series->coming);
+	backlog_release(&series->leaving);
+	free(series->instance);
+	free(series->path);
+	free(series);
+}
+
+void series_release(struct store *store)
+{
+	for (size_t i = 0; i < store->plan->family_count; i++) {
+		struct family_store *files = &store->families[i];
+
+		tdestroy(files->by_name, keep_tree);
+		for (size_t k = 0; k < files->count; k++)
+			free_series(files->series[k]);
+		free(files->series);
+	}
+}
+
+struct series *series_next(struct store *store, size_t *family, size_t *index)
+{
+	struct series *series = NULL;
+
+	pthread_mutex_lock(&store->lock);
+	while (!series && *family < store->plan->family_count) {
+		struct family_store *files = &store->families[*family];
+
+		if (*index < files->count) {
+			series = files->series[(*index)++];
+		} else {
+			(*family)++;
+			*index = 0;
+		}
+	}
+	pthread_mutex_unlock(&store->lock);
+	return series;
+}
+
+/* With `lock` held. */
+static void count_dropped(struct store *store, const struct series *series, size_t dropped, const char *why)
+{
+	if (dropped && store->status.dropped == 0)
+		log_warning("%s: %zu samples are lost (%s); later losses are only counted, see /health", series->path, dropped,
+		            why);
+	store->status.dropped += dropped;
+}
+
+static const char too_many[] = "too many wait for a file that cannot be written";
+
+void series_add(struct store *store, struct series *series, int64_t tick, bool fresh, const double *values)
+{
+	size_t max = BACKLOG_MAX, field_count = series->coming.field_count, dropped;
+
+	if (store->buffered_values > VALUES_MAX && series->coming.count > 1)
+		max = series->coming.count / 2;
+	dropped = backlog_add(&series->coming, tick, fresh, values, max);
+	count_dropped(store, series, dropped, too_many);
+	store->status.buffered += 1 - dropped;
+	store->buffered_values += field_count - dropped * field_count;
+	series->seen = tick;
+}
+
+/* --- leaving: with `writing` held ----------------------------------------------------------------------------- */
+
+void series_take(struct store *store, struct series *series)
+{
+	size_t dropped;
+
+	pthread_mutex_lock(&store->lock);
+	dropped = backlog_move(&series->leaving, &series->coming, BACKLOG_MAX);
+	count_dropped(store, series, dropped, too_many);
+	store->status.buffered -= dropped;
+	store->buffered_values -= dropped * series->coming.field_count;
+	pthread_mutex_unlock(&store->lock);
+}
+
+/* Forgets the oldest of what leaves: written, or lost for the given reason. */
+static void let_go(struct store *store, struct series *series, size_t count, const char *lost)
+{
+	if (count == 0)
+		return;
+	pthread_mutex_lock(&store->lock);
+	store->status.buffered -= count;
+	store->buffered_values -= count * series->leaving.field_count;
+	if (lost)
+		count_dropped(store, series, count, lost);
+	else
+		store->status.written += count;
+	pthread_mutex_unlock(&store->lock);
+	backlog_drop(&series->leaving, count);
+}
+
+/* --- the file ------------------------------------------------------------------------------------------------- */
+
+static int set_aside(const struct series *series, const char *why, const struct error *reason, struct error *error)
+{
+	char *name = aside_rename(series->path, why, error);
+
+	if (!name)
+		return -1;
+	log_warning("%s; it is kept as %s, and a new file begins", reason->text, name);
+	free(name);
+	return 0;
+}
+
+/* Where a file cannot even be read, nothing is said about what is in it: it stays where it is. */
+static int check_readable(const struct series *series, struct error *error)
+{
+	int fd = open(series->path, O_RDONLY | O_CLOEXEC), failed = 0;
+	char byte;
+
+	if (fd < 0 && errno != ENOENT && errno != ENOTDIR)
+		failed = error_set(error, "cannot open %s: %s", series->path, strerror(errno));
+	else if (fd >= 0 && read(fd, &byte, 1) < 0)
+		failed = error_set(error, "cannot read %s: %s", series->path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return failed;
+}
+
+static void count_file(struct store *store, struct series *series)
+{
+	pthread_mutex_lock(&store->lock);
+	store->status.files += !series->counted;
+	pthread_mutex_unlock(&store->lock);
+	series->counted = true;
+}
+
+/* Sees to it that the file is there and has the layout of the plan. */
+static int make_ready(struct store *store, struct series *series, struct error *error)
+{
+	const struct layout *layout = &store->families[series->family].layout;
+	int64_t first = series->leaving.ticks[0] / CLOCK_SECOND;
+	struct file_facts facts = {0};
+	struct error reason = {""};
+	enum file_state state;
+
+	if (check_readable(series, error) < 0)
+		return -1;
+	state = file_inspect(series->path, layout, &facts, &reason);
+	if (state == FILE_OTHER && set_aside(series, "replaced", &reason, error) < 0)
+		return -1;
+	if (state == FILE_DAMAGED && set_aside(series, "damaged", &reason, error) < 0)
+		return -1;
+	if (state != FILE_GOOD) {
+		/* One step before the first sample, so that its row is known. */
+		if (file_make(series->path, layout, first - layout->step, error) < 0)
+			return -1;
+		if (file_inspect(series->path, layout, &facts, error) != FILE_GOOD)
+			return -1;
+		series->imaged = 0;
+	}
+	series->last = facts.last * CLOCK_SECOND;
+	series->header_size = facts.header_size;
+	series->ready = true;
+	count_file(store, series);
+	return 0;
+}
+
+/* Keeps the header in the journal before the file is written to for the first time since the last checkpoint. */
+static int put_image(struct store *store, struct series *series, struct error *error)
+{
+	unsigned char *bytes;
+	struct journal_image image = {
+		.family = store->plan->families[series->family].table->name,
+		.instance = series->instance,
+		.generation = store->generation,
+		.length = series->header_size,
+	};
+	int failed;
+
+	if (!store->journal || series->imaged == store->generation)
+		return 0;
+	bytes = memory_array(image.length, 1);
+	failed = file_read_head(series->path, bytes, image.length, &image.inode, &image.file_size, error);
+	image.bytes = bytes;
+	if (!failed) {
+		journal_put_image(store->journal, &image);
+		series->imaged = store->generation;
+	}
+	free(bytes);
+	return failed;
+}
+
+int series_prepare(struct store *store, struct series *series, struct error *error)
+{
+	if (!series->ready && make_ready(store, series, error) < 0)
+		return -1;
+	return put_image(store, series, error);
+}
+
+/* --- rows ----------------------------------------------------------------------------------------------------- */
+
+static const char set_back[] = "the clock was set back: the file has newer ones";
+
+/* What librrd would refuse: it takes only what is newer than what it has. */
+static void drop_past(struct store *store, struct series *series)
+{
+	size_t past = 0;
+
+	while (past < series->leaving.count && series->leaving.ticks[past] <= series->last)
+		past++;
+	let_go(store, series, past, set_back);
+}
+
+/* Whether the span to the sample before is no span: it is longer than the heartbeat, or the clock was set within. */
+static bool is_apart(const struct layout *layout, int64_t interval, int64_t last, int64_t tick, bool fresh)
+{
+	return tick - last > layout->heartbeat * CLOCK_SECOND || (fresh && tick - last > interval);
+}
+
+/* The lines for the backlog. After a gap librrd would take the first sample for the end of the gap, and its row for
+ * unknown: so the gap is ended by a line of unknowns one interval before. One block. Counts in *past the samples that
+ * have no line. */
+static size_t make_lines(const struct series *series, const struct layout *layout, int64_t interval,
+                         const char ***lines, size_t *past)
+{
+	const struct backlog *leaving = &series->leaving;
+	size_t line_size = LAYOUT_LINE_SIZE(layout->family->field_count), max = 2 * leaving->count, count = 0;
+	char *text;
+	int64_t last = series->last;
+
+	*past = 0;
+	*lines = memory_alloc(max * (sizeof(char *) + line_size));
+	text = (char *)(*lines + max);
+	for (size_t i = 0; i < leaving->count; i++) {
+		int64_t tick = leaving->ticks[i];
+
+		if (is_apart(layout, interval, last, tick, leaving->fresh[i])) {
+			(*lines)[count++] = text;
+			text += layout_line(layout, tick - interval, NULL, text) + 1;
+		}
+		/* A clock that was set back within the backlog: of two of one time, and of what goes back, the first counts. */
+		if (tick > last) {
+			(*lines)[count++] = text;
+			text += layout_line(layout, tick, backlog_values(leaving, i), text) + 1;
+			last = tick;
+		} else {
+			(*past)++;
+		}
+	}
+	return count;
+}
+
+int series_update(struct store *store, struct series *series, struct error *error)
+{
+	const struct layout *layout = &store->families[series->family].layout;
+	const char **lines;
+	size_t count, past;
+	int failed;
+
+	drop_past(store, series);
+	if (series->leaving.count == 0)
+		return 0;
+	count = make_lines(series, layout, store->plan->families[series->family].plugin->interval, &lines, &past);
+	failed = file_update(series->path, count, lines, error);
+	free(lines);
+	if (failed) {
+		/* It may have been removed or damaged under us: look again at the next flush. What was written stays known. */
+		series->ready = false;
+		return -1;
+	}
+	for (size_t i = 0; i < series->leaving.count; i++)
+		if (series->leaving.ticks[i] > series->last)
+			series->last = series->leaving.ticks[i];
+	let_go(store, series, past, set_back);
+	let_go(store, series, series->leaving.count, NULL);
+	return 0;
+}
+
+int series_flush(struct store *store, struct series *series, struct error *error)
+{
+	series_take(store, series);
+	while (series->leaving.count > 0)
+		if (series_prepare(store, series, error) < 0 || store_sync_journal(store, error) < 0 ||
+		    series_update(store, series, error) < 0)
+			return -1;
+	return 0;
+}
