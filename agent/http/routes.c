@@ -28,7 +28,7 @@ static void get_stats(const struct report *report, struct answer *answer)
 	struct snapshot *snapshot = metric_snapshot(report->metric);
 
 	answer->body = report_stats(report->plan, snapshot);
-	free(snapshot);
+	snapshot_free(snapshot);
 	if (answer->body)
 		return;
 	answer->status = 503;

@@ -22,6 +22,7 @@ void batch_begin(struct batch *batch, size_t family, size_t field_count, size_t 
 	batch->label_count = label_count;
 	batch->tick = batch->time = batch->clock = batch->duration = 0;
 	batch->on_tick = batch->fresh = false;
+	batch->life = 0;
 	batch->row_count = 0;
 	batch->text_length = 0;
 }

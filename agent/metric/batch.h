@@ -24,10 +24,11 @@ struct batch {
 	size_t label_count; /* labels of a row */
 	int64_t tick;       /* the time it is stored at: wall clock, ns, a multiple of the interval if `on_tick` */
 	int64_t time;       /* when sampling began: wall clock, ns */
-	int64_t clock;      /* when sampling began: monotonic, ns */
+	int64_t clock;      /* when sampling began: monotonic, ns; 0: not known */
 	int64_t duration;   /* how long sampling took: ns */
 	bool on_tick;       /* false: the sample taken at /start, shown but not stored */
-	bool fresh; /* the first since the clock was set, or since the machine slept: what lies before it is a gap */
+	bool fresh;    /* the first since the clock was set, or since the machine slept: what lies before it is a gap */
+	uint64_t life; /* set by metric_intern(): the start of the service that it belongs to */
 
 	size_t row_count, row_room;
 	struct batch_row *rows;

@@ -9,14 +9,6 @@
 
 #define BUCKETS_FIRST 16
 
-/* An instance with one set of labels. Where the device of a mount changes, the mount keeps its index and its file, but
- * whoever holds the old struct keeps the old labels. */
-struct described {
-	struct instance instance;
-	struct described *older;
-	const char *labels[];
-};
-
 void catalogue_begin(struct catalogue *catalogue, const struct pindrop_family *family)
 {
 	*catalogue = (struct catalogue){.family = family, .bucket_count = BUCKETS_FIRST};
@@ -25,14 +17,13 @@ void catalogue_begin(struct catalogue *catalogue, const struct pindrop_family *f
 
 void catalogue_release(struct catalogue *catalogue)
 {
-	for (size_t i = 0; i < catalogue->count; i++) {
-		for (struct described *version = catalogue->known[i]->versions, *older; version; version = older) {
-			older = version->older;
-			free(version);
-		}
+	for (size_t i = 0; i < catalogue->used; i++) {
+		if (catalogue->known[i])
+			free((void *)catalogue->known[i]->labels);
 		free(catalogue->known[i]);
 	}
 	free(catalogue->known);
+	free(catalogue->unused);
 	free(catalogue->buckets);
 }
 
@@ -46,74 +37,66 @@ static uint64_t hash(const char *name)
 	return sum;
 }
 
-static struct known *find(const struct catalogue *catalogue, const char *name, uint64_t sum)
+static struct known **bucket_of(const struct catalogue *catalogue, uint64_t sum)
 {
-	struct known *known = catalogue->buckets[sum & (catalogue->bucket_count - 1)];
-
-	while (known && (known->hash != sum || strcmp(known->instance->name, name) != 0))
-		known = known->next;
-	return known;
+	return &catalogue->buckets[sum & (catalogue->bucket_count - 1)];
 }
 
 struct known *catalogue_find(const struct catalogue *catalogue, const char *name)
 {
-	return find(catalogue, name, hash(name));
+	uint64_t sum = hash(name);
+	struct known *known = *bucket_of(catalogue, sum);
+
+	while (known && (known->hash != sum || strcmp(known->instance.name, name) != 0))
+		known = known->next;
+	return known;
 }
 
-/* One block: the struct, its pointers to labels, and all texts. */
-static struct described *describe(const struct batch *batch, size_t row, size_t index)
+/* --- labels ------------------------------------------------------------------------------------------------------ */
+
+/* One block: the pointers, and all texts. */
+static const char *const *copy_labels(const struct batch *batch, size_t row)
 {
-	size_t count = batch->label_count, size = sizeof(struct described) + count * sizeof(char *);
-	size_t name_size = strlen(batch_name(batch, row)) + 1, label_size = 0;
-	struct described *version;
+	size_t count = batch->label_count, size = 0;
+	const char **labels;
 	char *text;
 
+	if (count == 0)
+		return NULL;
 	for (size_t i = 0; i < count; i++)
-		label_size += strlen(batch_label(batch, row, i)) + 1;
-	version = memory_alloc(size + name_size + label_size);
-	text = (char *)version + size;
-	version->instance.name = memcpy(text, batch_name(batch, row), name_size);
-	version->instance.labels = version->labels;
-	version->instance.index = index;
-	text += name_size;
+		size += strlen(batch_label(batch, row, i)) + 1;
+	labels = memory_alloc(count * sizeof(char *) + size);
+	text = (char *)(labels + count);
 	for (size_t i = 0; i < count; i++) {
-		version->labels[i] = strcpy(text, batch_label(batch, row, i));
+		labels[i] = strcpy(text, batch_label(batch, row, i));
 		text += strlen(text) + 1;
 	}
-	return version;
+	return labels;
 }
 
-static bool labelled(const struct instance *instance, const struct batch *batch, size_t row)
+static bool labelled(const struct known *known, const struct batch *batch, size_t row)
 {
 	for (size_t i = 0; i < batch->label_count; i++)
-		if (strcmp(instance->labels[i], batch_label(batch, row, i)) != 0)
+		if (strcmp(known->labels[i], batch_label(batch, row, i)) != 0)
 			return false;
 	return true;
 }
 
-/* Sees to it that the instance has the row's labels. A device that comes back finds its old struct again, so that only
- * new sets of labels cost memory. */
-static void relabel(struct known *known, const struct batch *batch, size_t row, pthread_mutex_t *lock)
+void *catalogue_relabel(struct known *known, const struct batch *batch, size_t row)
 {
-	struct described *version = known->versions;
+	void *old = (void *)known->labels;
 
-	if (labelled(known->instance, batch, row))
-		return;
-	while (version && !labelled(&version->instance, batch, row))
-		version = version->older;
-	if (!version) {
-		version = describe(batch, row, known->instance->index);
-		version->older = known->versions;
-		known->versions = version;
-	}
-	pthread_mutex_lock(lock);
-	known->instance = &version->instance;
-	pthread_mutex_unlock(lock);
+	if (labelled(known, batch, row))
+		return NULL;
+	known->labels = copy_labels(batch, row);
+	return old;
 }
+
+/* --- coming and going -------------------------------------------------------------------------------------------- */
 
 static void enter(struct catalogue *catalogue, struct known *known)
 {
-	struct known **bucket = &catalogue->buckets[known->hash & (catalogue->bucket_count - 1)];
+	struct known **bucket = bucket_of(catalogue, known->hash);
 
 	known->next = *bucket;
 	*bucket = known;
@@ -125,58 +108,86 @@ static void spread(struct catalogue *catalogue)
 	free(catalogue->buckets);
 	catalogue->bucket_count *= 2;
 	catalogue->buckets = memory_array(catalogue->bucket_count, sizeof(struct known *));
-	for (size_t i = 0; i < catalogue->count; i++)
-		enter(catalogue, catalogue->known[i]);
+	for (size_t i = 0; i < catalogue->used; i++)
+		if (catalogue->known[i])
+			enter(catalogue, catalogue->known[i]);
 }
 
-static struct known *add(struct catalogue *catalogue, const struct batch *batch, size_t row, pthread_mutex_t *lock)
+static size_t take_index(struct catalogue *catalogue)
 {
-	size_t field_count = catalogue->family->field_count;
-	struct known *known = memory_alloc(sizeof(*known) + field_count * sizeof(double));
-
-	known->hash = hash(batch_name(batch, row));
-	known->versions = describe(batch, row, catalogue->count);
-	known->instance = &known->versions->instance;
-	for (size_t i = 0; i < field_count; i++)
-		known->values[i] = NAN;
-	pthread_mutex_lock(lock);
-	if (catalogue->count == catalogue->room) {
+	if (catalogue->used > catalogue->count)
+		return catalogue->unused[catalogue->used - catalogue->count - 1];
+	if (catalogue->used == catalogue->room) {
 		catalogue->room = catalogue->room ? 2 * catalogue->room : 8;
 		catalogue->known = memory_resize(catalogue->known, catalogue->room, sizeof(struct known *));
+		catalogue->unused = memory_resize(catalogue->unused, catalogue->room, sizeof(size_t));
 	}
-	catalogue->known[catalogue->count++] = known;
-	pthread_mutex_unlock(lock);
+	return catalogue->used++;
+}
+
+static struct known *add(struct catalogue *catalogue, const struct batch *batch, size_t row)
+{
+	size_t size = sizeof(struct known) + catalogue->family->field_count * sizeof(double);
+	const char *name = batch_name(batch, row);
+	struct known *known = memory_alloc(size + strlen(name) + 1);
+
+	known->hash = hash(name);
+	known->instance.name = strcpy((char *)known + size, name);
+	known->instance.index = take_index(catalogue);
+	known->labels = copy_labels(batch, row);
+	for (size_t i = 0; i < catalogue->family->field_count; i++)
+		known->values[i] = NAN;
+	catalogue->known[known->instance.index] = known;
+	catalogue->count++;
+	enter(catalogue, known);
 	if (catalogue->count > catalogue->bucket_count)
 		spread(catalogue);
-	else
-		enter(catalogue, known);
+	known->gone = true;
 	return known;
 }
 
-struct instance *catalogue_intern(struct catalogue *catalogue, const struct batch *batch, size_t row,
-                                  pthread_mutex_t *lock)
+struct known *catalogue_intern(struct catalogue *catalogue, const struct batch *batch, size_t row)
 {
 	const char *name = batch_name(batch, row);
-	struct known *known = row < catalogue->count ? catalogue->known[row] : NULL;
+	struct known *known = row < catalogue->used ? catalogue->known[row] : NULL;
 
 	/* Rows mostly come in the order in which they first came: then nothing has to be searched. */
-	if (!known || strcmp(known->instance->name, name) != 0)
+	if (!known || strcmp(known->instance.name, name) != 0)
 		known = catalogue_find(catalogue, name);
-	if (known)
-		relabel(known, batch, row, lock);
-	else
-		known = add(catalogue, batch, row, lock);
-	return known->instance;
+	return known ? known : add(catalogue, batch, row);
 }
 
-void catalogue_forget(struct catalogue *catalogue)
+void catalogue_remove(struct catalogue *catalogue, struct known *known)
 {
-	catalogue->time = 0;
-	for (size_t i = 0; i < catalogue->count; i++) {
+	struct known **link = bucket_of(catalogue, known->hash);
+
+	while (*link != known)
+		link = &(*link)->next;
+	*link = known->next;
+	catalogue->known[known->instance.index] = NULL;
+	catalogue->unused[catalogue->used - catalogue->count--] = known->instance.index;
+}
+
+void catalogue_return(struct catalogue *catalogue, struct known *known)
+{
+	known->gone = false;
+	known->told = 0;
+	known->next_here = catalogue->here;
+	catalogue->here = known;
+}
+
+void catalogue_reset(struct catalogue *catalogue)
+{
+	catalogue->time = catalogue->tick = 0;
+	for (size_t i = 0; i < catalogue->used; i++) {
 		struct known *known = catalogue->known[i];
 
+		if (!known)
+			continue;
+		if (known->gone)
+			catalogue_return(catalogue, known);
 		known->present = false;
-		known->time = 0;
+		known->time = known->clock = known->tick = 0;
 		for (size_t field = 0; field < catalogue->family->field_count; field++)
 			known->values[field] = NAN;
 	}

@@ -9,18 +9,23 @@
  *     several   an aggregate without an instance sees the samples of all instances, one by one, but for those that its
  *               family leaves out of its own sum (pindrop_row_unsummed): they would be counted twice
  *
- * A window ends at the newest sample of its family, also where its own instance is missing from that. */
+ * A window ends at the newest sample of its family, also where its own instance is missing from that.
+ *
+ * What a snapshot points to may be taken out of the catalogue while it is read: until no snapshot is left it is kept in
+ * the graveyard. */
 #include "metric/metric.h"
 
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
 #include "metric/catalogue.h"
+#include "metric/gap_list.h"
 #include "metric/window.h"
 
 /* One window, shared by all aggregates that look through it: avg and max of the same thing see the same samples. */
@@ -33,10 +38,15 @@ struct view {
 
 struct metric {
 	const struct plan *plan;
+	gap_sink *sink; /* NULL: nobody wants to know */
+	void *context;
 	pthread_mutex_t lock; /* of all below */
 	_Atomic uint64_t generation;
 	int64_t since;
+	uint64_t life;   /* goes up with every start of the service */
 	uint64_t serial; /* of the batch that is being published */
+	size_t snapshots, grave_count;
+	void **graveyard;
 	struct catalogue *families;
 	size_t view_count;
 	struct view *views;
@@ -94,12 +104,32 @@ struct metric *metric_new(const struct plan *plan)
 	return metric;
 }
 
+/* With the lock held. */
+static void empty_graveyard(struct metric *metric)
+{
+	while (metric->grave_count > 0)
+		free(metric->graveyard[--metric->grave_count]);
+}
+
+/* Frees a block, which may be NULL, when no snapshot can point to it. With the lock held. */
+static void bury(struct metric *metric, void *block)
+{
+	if (!block || metric->snapshots == 0) {
+		free(block);
+		return;
+	}
+	metric->graveyard = memory_resize(metric->graveyard, metric->grave_count + 1, sizeof(void *));
+	metric->graveyard[metric->grave_count++] = block;
+}
+
 void metric_free(struct metric *metric)
 {
 	for (size_t i = 0; i < metric->plan->family_count; i++)
 		catalogue_release(&metric->families[i]);
 	for (size_t i = 0; i < metric->view_count; i++)
 		window_release(&metric->views[i].window);
+	empty_graveyard(metric);
+	free(metric->graveyard);
 	free(metric->families);
 	free(metric->views);
 	free(metric->view_of);
@@ -115,8 +145,50 @@ void metric_intern(struct metric *metric, struct batch *batch)
 	for (size_t i = 0; i < value_count; i++)
 		if (!isfinite(batch->values[i]))
 			batch->values[i] = NAN;
-	for (size_t row = 0; row < batch->row_count; row++)
-		batch->rows[row].instance = catalogue_intern(&metric->families[batch->family], batch, row, &metric->lock);
+	pthread_mutex_lock(&metric->lock);
+	batch->life = metric->life;
+	for (size_t row = 0; row < batch->row_count; row++) {
+		struct known *known = catalogue_intern(&metric->families[batch->family], batch, row);
+
+		known->pending++;
+		batch->rows[row].instance = &known->instance;
+	}
+	pthread_mutex_unlock(&metric->lock);
+}
+
+void metric_expect(struct metric *metric, size_t family, const char *instance)
+{
+	const struct pindrop_family *table = metric->plan->families[family].table;
+	struct batch batch = {0};
+	struct known *known;
+
+	batch_begin(&batch, family, table->field_count, table->label_count);
+	batch_add(&batch, instance, NULL);
+	pthread_mutex_lock(&metric->lock);
+	known = catalogue_intern(&metric->families[family], &batch, 0);
+	if (known->gone)
+		catalogue_return(&metric->families[family], known);
+	pthread_mutex_unlock(&metric->lock);
+	batch_release(&batch);
+}
+
+bool metric_forget(struct metric *metric, size_t family, const char *instance)
+{
+	struct catalogue *catalogue = &metric->families[family];
+	struct known *known;
+	bool forgotten;
+
+	pthread_mutex_lock(&metric->lock);
+	known = catalogue_find(catalogue, instance);
+	forgotten = !known || (known->gone && known->pending == 0);
+	if (known && forgotten) {
+		catalogue_remove(catalogue, known);
+		bury(metric, (void *)known->labels);
+		bury(metric, known);
+		atomic_fetch_add(&metric->generation, 1);
+	}
+	pthread_mutex_unlock(&metric->lock);
+	return forgotten;
 }
 
 /* --- publishing: all with the lock held ---------------------------------------------------------------------- */
@@ -125,7 +197,7 @@ void metric_intern(struct metric *metric, struct batch *batch)
 static void look(struct view *view, const struct plan_family *family, const struct known *known,
                  const struct batch *batch, size_t row)
 {
-	int64_t passed = batch->time - known->time;
+	int64_t passed = batch->clock && known->clock ? batch->clock - known->clock : batch->time - known->time;
 	double value = batch_values(batch, row)[view->field], rise = value - known->values[view->field];
 
 	if (family->table->fields[view->field].kind != PINDROP_COUNTER)
@@ -166,49 +238,216 @@ static void place(struct metric *metric, const struct batch *batch)
 	}
 }
 
-static void take(struct metric *metric, const struct batch *batch)
+/* --- gaps that samples show: all with the lock held ------------------------------------------------------------ */
+
+static void note(const struct metric *metric, struct gap_list *gaps, const struct batch *batch,
+                 const struct known *known, struct gap gap)
 {
-	struct catalogue *catalogue = &metric->families[batch->family];
+	gap.family = metric->plan->families[batch->family].table->name;
+	gap.instance = known->instance.name;
+	if (metric->sink && gap.from < gap.to)
+		gap_list_add(gaps, &gap);
+}
 
-	catalogue->time = batch->time;
-	for (size_t i = 0; i < catalogue->count; i++) {
-		struct known *known = catalogue->known[i];
+/* Where what is unknown at the batch's tick begins: earlier ticks that the family missed have other reasons. */
+static int64_t before(const struct metric *metric, const struct batch *batch)
+{
+	int64_t interval = metric->plan->families[batch->family].plugin->interval;
+	int64_t last = metric->families[batch->family].tick;
 
-		known->present = known->serial == metric->serial;
-		if (!known->present)
+	return last < batch->tick && last > batch->tick - interval ? last : batch->tick - interval;
+}
+
+/* Counters that have gone down since the instance's last tick. */
+static void note_resets(const struct metric *metric, struct gap_list *gaps, const struct batch *batch,
+                        const struct known *known)
+{
+	const struct pindrop_family *family = metric->plan->families[batch->family].table;
+	const double *values = batch_values(batch, known->row);
+
+	if (known->gone || known->tick == 0)
+		return;
+	for (size_t i = 0; i < family->field_count; i++) {
+		const struct pindrop_field *field = &family->fields[i];
+		struct gap gap = {GAP_COUNTER_RESET, .field = field->name, .to = batch->tick};
+		char words[128];
+
+		if (field->kind != PINDROP_COUNTER || !(values[i] < known->values[i]))
 			continue;
-		known->summed = batch->rows[known->row].summed;
-		known->time = batch->time;
-		memcpy(known->values, batch_values(batch, known->row), batch->field_count * sizeof(double));
+		snprintf(words, sizeof(words), "it went from %.*f to %.*f %s", field->decimals, known->values[i],
+		         field->decimals, values[i], field->unit);
+		gap.from = known->tick < batch->tick ? known->tick : before(metric, batch);
+		gap.words = words;
+		note(metric, gaps, batch, known, gap);
 	}
 }
 
-static void publish(struct metric *metric, const struct batch *batch)
+static bool has_counters(const struct pindrop_family *family)
 {
+	for (size_t i = 0; i < family->field_count; i++)
+		if (family->fields[i].kind == PINDROP_COUNTER)
+			return true;
+	return false;
+}
+
+/* A counter's first sample gives no rate: for one more tick it is as good as gone. */
+static void note_return(const struct metric *metric, struct gap_list *gaps, const struct batch *batch,
+                        const struct known *known)
+{
+	struct gap gap = {GAP_DEVICE_GONE, .from = known->told, .to = metric->families[batch->family].tick};
+
+	if (batch->on_tick && has_counters(metric->plan->families[batch->family].table))
+		gap.to = batch->tick;
+	if (known->told)
+		note(metric, gaps, batch, known, gap);
+}
+
+static void note_vanished(const struct metric *metric, struct gap_list *gaps, const struct batch *batch,
+                          struct known *known)
+{
+	struct gap gap = {GAP_DEVICE_GONE, .from = before(metric, batch), .to = batch->tick};
+
+	/* Told from its first tick on. */
+	known->told = batch->on_tick ? batch->tick : batch->time;
+	if (batch->on_tick)
+		note(metric, gaps, batch, known, gap);
+}
+
+/* The clock was set back: what was told lies in the future, and what comes now has not been told. */
+static void rewind_told(const struct metric *metric, const struct batch *batch)
+{
+	const struct catalogue *catalogue = &metric->families[batch->family];
+	int64_t from = before(metric, batch);
+
+	for (size_t i = 0; i < catalogue->used; i++)
+		if (catalogue->known[i] && catalogue->known[i]->told > from)
+			catalogue->known[i]->told = from;
+}
+
+/* --- the latest values: all with the lock held ------------------------------------------------------------------ */
+
+static void take_row(struct metric *metric, struct known *known, const struct batch *batch, struct gap_list *gaps)
+{
+	if (batch->on_tick)
+		note_resets(metric, gaps, batch, known);
+	if (known->gone) {
+		note_return(metric, gaps, batch, known);
+		catalogue_return(&metric->families[batch->family], known);
+	}
+	bury(metric, catalogue_relabel(known, batch, known->row));
+	known->present = true;
+	known->summed = batch->rows[known->row].summed;
+	known->time = batch->time;
+	known->clock = batch->clock;
+	if (batch->on_tick)
+		known->tick = batch->tick;
+	memcpy(known->values, batch_values(batch, known->row), batch->field_count * sizeof(double));
+}
+
+/* Those that are not in this batch are gone. */
+static void part(struct metric *metric, const struct batch *batch, struct gap_list *gaps)
+{
+	struct known **link = &metric->families[batch->family].here, *known;
+
+	while ((known = *link)) {
+		if (known->serial == metric->serial) {
+			link = &known->next_here;
+			continue;
+		}
+		*link = known->next_here;
+		known->present = false;
+		known->gone = true;
+		note_vanished(metric, gaps, batch, known);
+	}
+}
+
+static void take(struct metric *metric, const struct batch *batch, struct gap_list *gaps)
+{
+	struct catalogue *catalogue = &metric->families[batch->family];
+
+	if (batch->on_tick && batch->tick < catalogue->tick)
+		rewind_told(metric, batch);
+	for (size_t row = 0; row < batch->row_count; row++) {
+		struct known *known = catalogue->known[batch->rows[row].instance->index];
+
+		/* Of two rows for one instance the last counts. */
+		if (known->row == row)
+			take_row(metric, known, batch, gaps);
+	}
+	part(metric, batch, gaps);
+	catalogue->time = batch->time;
+	if (batch->on_tick)
+		catalogue->tick = batch->tick;
+}
+
+/* --- publishing ---------------------------------------------------------------------------------------------------- */
+
+/* With the lock held. */
+static void publish(struct metric *metric, const struct batch *batch, struct gap_list *gaps)
+{
+	const struct catalogue *catalogue = &metric->families[batch->family];
+	bool current = batch->life == metric->life;
+
 	place(metric, batch);
 	for (size_t i = 0; i < metric->view_count; i++)
-		if (metric->views[i].family == batch->family)
+		if (metric->views[i].family == batch->family && (current || metric->views[i].window.over > 0))
 			feed(metric, &metric->views[i], batch);
-	take(metric, batch);
+	if (current)
+		take(metric, batch, gaps);
+	for (size_t row = 0; row < batch->row_count; row++)
+		catalogue->known[batch->rows[row].instance->index]->pending--;
 }
 
 void metric_publish(struct metric *metric, struct batch *const *batches, size_t count)
 {
+	struct gap_list gaps = {0};
+
 	if (count == 0)
 		return;
 	pthread_mutex_lock(&metric->lock);
 	for (size_t i = 0; i < count; i++)
-		publish(metric, batches[i]);
+		publish(metric, batches[i], &gaps);
 	atomic_fetch_add(&metric->generation, 1);
 	pthread_mutex_unlock(&metric->lock);
+	gap_list_tell(&gaps, metric->sink, metric->context);
+}
+
+void metric_tell_gaps(struct metric *metric, gap_sink *sink, void *context)
+{
+	metric->sink = sink;
+	metric->context = context;
+}
+
+void metric_tell_gone(struct metric *metric)
+{
+	struct gap_list gaps = {0};
+
+	pthread_mutex_lock(&metric->lock);
+	for (size_t family = 0; family < metric->plan->family_count; family++) {
+		const struct catalogue *catalogue = &metric->families[family];
+		const struct batch last = {.family = family};
+
+		for (size_t i = 0; i < catalogue->used; i++) {
+			struct known *known = catalogue->known[i];
+
+			if (!known || !known->told || known->told >= catalogue->tick)
+				continue;
+			note(metric, &gaps, &last, known,
+			     (struct gap){GAP_DEVICE_GONE, .from = known->told, .to = catalogue->tick});
+			known->told = catalogue->tick;
+		}
+	}
+	pthread_mutex_unlock(&metric->lock);
+	gap_list_tell(&gaps, metric->sink, metric->context);
 }
 
 void metric_restart(struct metric *metric, int64_t since)
 {
 	pthread_mutex_lock(&metric->lock);
 	metric->since = since;
+	metric->life++;
 	for (size_t i = 0; i < metric->plan->family_count; i++)
-		catalogue_forget(&metric->families[i]);
+		catalogue_reset(&metric->families[i]);
 	for (size_t i = 0; i < metric->view_count; i++)
 		if (metric->views[i].window.over == 0)
 			window_reset(&metric->views[i].window);
@@ -276,12 +515,15 @@ static void copy_family(const struct catalogue *catalogue, struct family_snapsho
 	size_t field_count = catalogue->family->field_count;
 
 	*family = (struct family_snapshot){catalogue->time, catalogue->count, parts->readings};
-	for (size_t i = 0; i < catalogue->count; i++) {
+	for (size_t i = 0; i < catalogue->used; i++) {
 		const struct known *known = catalogue->known[i];
 
+		if (!known)
+			continue;
 		memcpy(parts->values, known->values, field_count * sizeof(double));
 		*parts->readings++ = (struct reading){
-			.instance = known->instance,
+			.instance = &known->instance,
+			.labels = known->labels,
 			.present = known->present,
 			.summed = known->summed,
 			.time = known->time,
@@ -321,8 +563,21 @@ struct snapshot *metric_snapshot(struct metric *metric)
 	pthread_mutex_lock(&metric->lock);
 	snapshot = lay_out(metric, &parts);
 	copy(metric, snapshot, &parts);
+	snapshot->metric = metric;
+	metric->snapshots++;
 	pthread_mutex_unlock(&metric->lock);
 	return snapshot;
+}
+
+void snapshot_free(struct snapshot *snapshot)
+{
+	struct metric *metric = snapshot->metric;
+
+	pthread_mutex_lock(&metric->lock);
+	if (--metric->snapshots == 0)
+		empty_graveyard(metric);
+	pthread_mutex_unlock(&metric->lock);
+	free(snapshot);
 }
 
 uint64_t metric_generation(struct metric *metric)

@@ -1,7 +1,12 @@
 /* metric/metric.h: what exists, what it is now, and the windows that aggregates look through.
  *
- * Written by the sampler thread (metric_intern, metric_publish, metric_restart), read by any thread through a
- * snapshot. One lock, held for copying only. Instances are never freed before metric_free(): a pointer stays valid. */
+ * A sample comes in two steps, which may be those of two threads: metric_intern() says what its rows are about, and
+ * metric_publish(), once the sample is safe, makes it visible. Every batch that is interned is published once, in the
+ * same order. Any thread reads through a snapshot. One lock, held for moments; nothing is called with it held, so that
+ * whoever calls may hold locks of his own.
+ *
+ * An instance stays until it is forgotten (metric_forget), which none is that a batch on its way refers to. A snapshot
+ * keeps what it points to. */
 #ifndef METRIC_METRIC_H
 #define METRIC_METRIC_H
 
@@ -11,18 +16,19 @@
 
 #include "config/plan.h"
 #include "metric/batch.h"
+#include "metric/gap.h"
 
-/* One subject of a family. Name, labels and index never change; the rest is read through a snapshot. */
+/* One subject of a family. It never changes; the rest is read through a snapshot. */
 struct instance {
-	const char *name;          /* "" for a family without instances */
-	const char *const *labels; /* as many as the family has */
-	size_t index;              /* dense: 0, 1, … within its family, in the order they were first seen */
+	const char *name; /* "" for a family without instances */
+	size_t index;     /* within its family: small; that of a forgotten one is used again */
 };
 
 /* What the last samples said of one instance. */
 struct reading {
 	const struct instance *instance;
-	bool present; /* it was in its family's last sample */
+	const char *const *labels; /* as many as the family has */
+	bool present;              /* it was in its family's last sample */
 	bool summed;
 	int64_t time;         /* of its last sample: wall clock, ns */
 	const double *values; /* as many as the family has fields; NaN is unknown */
@@ -31,11 +37,12 @@ struct reading {
 struct family_snapshot {
 	int64_t time; /* of its last sample: wall clock, ns; 0: none since the start */
 	size_t reading_count;
-	const struct reading *readings; /* by instance index: also those that have vanished */
+	const struct reading *readings; /* in the order of their indexes: also those that have vanished */
 };
 
-/* A copy of everything at one moment. */
+/* A copy of everything at one moment. For snapshot_free(). */
 struct snapshot {
+	struct metric *metric;
 	uint64_t generation; /* goes up with every change */
 	int64_t time;        /* of the newest sample, wall clock, ns; 0: none since the start */
 	int64_t since;       /* when the service was last started: wall clock, ns; 0: never */
@@ -50,22 +57,44 @@ struct metric;
 struct metric *metric_new(const struct plan *plan);
 void metric_free(struct metric *metric);
 
-/* Finds or makes the instance of each row. Sampler thread. */
+/* Whom to tell of gaps that samples show: a counter that went down, an instance that is not there any more. Once, before
+ * sampling starts. */
+void metric_tell_gaps(struct metric *metric, gap_sink *sink, void *context);
+
+/* An instance is known from before, by its file: it counts as vanished when the first sample lacks it. Before sampling
+ * starts. */
+void metric_expect(struct metric *metric, size_t family, const char *instance);
+
+/* Finds or makes the instance of each row, for metric_publish(). Sampler thread. */
 void metric_intern(struct metric *metric, struct batch *batch);
 
-/* Makes samples visible, all at once, and adds them to the windows. Sampler thread; after metric_intern(). */
+/* Makes samples visible, all at once, and adds them to the windows. What was interned before the service was last
+ * started is not current any more: it enters the windows with a duration, and is not shown. Gaps are told before it
+ * returns. One thread at a time, any. */
 void metric_publish(struct metric *metric, struct batch *const *batches, size_t count);
 
-/* The service starts: windows over "service" begin anew, and nothing is current until the next sample. */
+/* The service starts: windows over "service" begin anew, and nothing is current until the next sample. Sampler
+ * thread. */
 void metric_restart(struct metric *metric, int64_t since);
+
+/* Forgets an instance that has vanished; also one that was never known. False: it stays, for it is, or may be, in its
+ * family's last sample, or in one that is on its way. Any thread. */
+bool metric_forget(struct metric *metric, size_t family, const char *instance);
+
+/* That an instance has vanished is told at the first tick without it, and when it is back. In between it costs nothing:
+ * this tells of all that have vanished up to the last tick. Call it before somebody asks for gaps, and now and then so
+ * that a crash loses little of them. Any thread. */
+void metric_tell_gone(struct metric *metric);
 
 /* Gives a window what the store remembers of it: a row that ended at `time` (wall clock, ns), lasting `span` (ns).
  * Only before sampling starts, in the order of time, and only for aggregates with a duration. */
 void metric_remember(struct metric *metric, size_t aggregate, int64_t time, int64_t span, double min, double avg,
                      double max);
 
-/* Any thread. The snapshot is one block, for free(). */
+/* Any thread. What was forgotten meanwhile is kept until no snapshot is left: hold one for moments only, and not beyond
+ * metric_free(). */
 struct snapshot *metric_snapshot(struct metric *metric) __attribute__((warn_unused_result));
+void snapshot_free(struct snapshot *snapshot);
 
 /* Cheap: whether a snapshot would differ from that of an earlier generation. Any thread. */
 uint64_t metric_generation(struct metric *metric);

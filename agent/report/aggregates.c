@@ -52,6 +52,6 @@ char *report_aggregates(const struct report *report)
 		json_array_append_new(list,
 		                      show_aggregate(report->plan, &report->plan->aggregates[i], snapshot->aggregates[i]));
 	tree_set(root, "aggregates", list);
-	free(snapshot);
+	snapshot_free(snapshot);
 	return tree_end(root);
 }

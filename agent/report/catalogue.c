@@ -23,12 +23,12 @@ static json_t *show_fields(const struct pindrop_family *family)
 	return list;
 }
 
-static json_t *show_labels(const struct pindrop_family *family, const struct instance *instance)
+static json_t *show_labels(const struct pindrop_family *family, const struct reading *reading)
 {
 	json_t *object = json_object();
 
 	for (size_t i = 0; i < family->label_count; i++)
-		json_object_set_new(object, family->labels[i].name, tree_text(instance->labels[i]));
+		json_object_set_new(object, family->labels[i].name, tree_text(reading->labels[i]));
 	return object;
 }
 
@@ -45,7 +45,7 @@ static json_t *show_instances(const struct plan *plan, size_t index, const struc
 		if (family->instance)
 			tree_set(object, "name", tree_text(reading->instance->name));
 		if (family->label_count)
-			tree_set(object, "labels", show_labels(family, reading->instance));
+			tree_set(object, "labels", show_labels(family, reading));
 		tree_set(object, "present", json_boolean(reading->present));
 		tree_set(object, "last", tree_time(reading->time));
 		tree_set(object, "path", tree_text(path));
@@ -78,6 +78,6 @@ char *report_metrics(const struct report *report)
 	for (size_t i = 0; i < report->plan->family_count; i++)
 		json_array_append_new(list, show_family(report->plan, i, &snapshot->families[i]));
 	tree_set(root, "families", list);
-	free(snapshot);
+	snapshot_free(snapshot);
 	return tree_end(root);
 }

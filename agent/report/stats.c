@@ -40,7 +40,7 @@ static json_t *show_list(const struct pindrop_family *family, const struct famil
 		tree_set(object, family->stat_name, tree_text(reading->instance->name));
 		for (size_t k = 0; k < family->label_count; k++)
 			if (family->labels[k].stat)
-				tree_set(object, family->labels[k].stat, tree_text(reading->instance->labels[k]));
+				tree_set(object, family->labels[k].stat, tree_text(reading->labels[k]));
 		json_array_append_new(list, object);
 	}
 	return list;

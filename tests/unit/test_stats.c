@@ -61,20 +61,19 @@ static const struct plan plan = {.family_count = 4,
 
 static const char *const sda_labels[] = {"/dev/sda1", "ext4"};
 static const struct instance alone = {.name = ""}, sda = {.name = "sda"}, sdb = {.name = "sdb"}, md0 = {.name = "md0"},
-							 gone = {.name = "gone"}, root = {.name = "/", .labels = sda_labels},
-							 odd = {.name = "/caf\xe9", .labels = sda_labels};
+							 gone = {.name = "gone"}, root = {.name = "/"}, odd = {.name = "/caf\xe9"};
 
 static const double cpu_values[] = {13.44, 2498.3249, 1}, one[] = {1}, two[] = {2}, many[] = {1e15},
 					unknown[] = {NAN, NAN}, space_values[] = {270553174016, 5.49};
 
-static const struct reading cpu_readings[] = {{&alone, true, true, 1, cpu_values}};
-static const struct reading io_readings[] = {{&sda, true, true, 1, one},
-                                             {&sdb, true, true, 1, two},
-                                             {&md0, true, false, 1, many},
-                                             {&gone, false, true, 1, many}};
-static const struct reading space_readings[] = {{&root, true, true, 1, space_values},
-                                                {&odd, true, true, 1, unknown},
-                                                {&gone, false, true, 1, space_values}};
+static const struct reading cpu_readings[] = {{&alone, NULL, true, true, 1, cpu_values}};
+static const struct reading io_readings[] = {{&sda, NULL, true, true, 1, one},
+                                             {&sdb, NULL, true, true, 1, two},
+                                             {&md0, NULL, true, false, 1, many},
+                                             {&gone, NULL, false, true, 1, many}};
+static const struct reading space_readings[] = {{&root, sda_labels, true, true, 1, space_values},
+                                                {&odd, sda_labels, true, true, 1, unknown},
+                                                {&gone, NULL, false, true, 1, space_values}};
 static const double values[] = {13.44, 1.8499, 17, NAN};
 
 static struct snapshot snapshot(const struct family_snapshot *of)
@@ -175,7 +174,7 @@ static void rounding_is_one(void **state)
 	(void)state;
 	for (int i = 0; i < 2000; i++) {
 		const double usage[] = {i * 0.05 + (i % 7) * 1e-9, 0, 0}, past[] = {usage[0], 0, 0, NAN};
-		const struct reading readings[] = {{&alone, true, true, 1, usage}};
+		const struct reading readings[] = {{&alone, NULL, true, true, 1, usage}};
 		const struct family_snapshot of[] = {{1, 1, readings}, {0, 0, NULL}, {0, 0, NULL}, {0, 0, NULL}};
 		struct snapshot all = snapshot(of);
 		char *text, *end;
@@ -234,9 +233,9 @@ static void strange_values_are_still_json(void **state)
 {
 	static const double strange[] = {INFINITY, -INFINITY}, large[] = {1e300, 1e-300};
 	static const char *const odd_labels[] = {"\x80", ""};
-	static const struct instance names[] = {{.name = "\xff\xfe", .labels = odd_labels},
-	                                        {.name = "\"\\\n\x01\x7f", .labels = sda_labels}};
-	const struct reading readings[] = {{&names[0], true, true, 1, strange}, {&names[1], true, true, 1, large}};
+	static const struct instance names[] = {{.name = "\xff\xfe"}, {.name = "\"\\\n\x01\x7f"}};
+	const struct reading readings[] = {{&names[0], odd_labels, true, true, 1, strange},
+	                                   {&names[1], sda_labels, true, true, 1, large}};
 	const struct family_snapshot of[] = {{0, 0, NULL}, {0, 0, NULL}, {1, 2, readings}, {0, 0, NULL}};
 	json_t *json = stats(of);
 
@@ -251,8 +250,8 @@ static void strange_values_are_still_json(void **state)
 /* A sum of which a part is unknown is that of what is known; one of nothing is unknown, not zero. */
 static void sums_are_of_what_is_known(void **state)
 {
-	const struct reading some[] = {{&sda, true, true, 1, unknown}, {&sdb, true, true, 1, two}};
-	const struct reading none[] = {{&sda, true, true, 1, unknown}, {&md0, true, false, 1, many}};
+	const struct reading some[] = {{&sda, NULL, true, true, 1, unknown}, {&sdb, NULL, true, true, 1, two}};
+	const struct reading none[] = {{&sda, NULL, true, true, 1, unknown}, {&md0, NULL, true, false, 1, many}};
 	const struct family_snapshot of_some[] = {{0, 0, NULL}, {1, 2, some}, {0, 0, NULL}, {0, 0, NULL}};
 	const struct family_snapshot of_none[] = {{0, 0, NULL}, {1, 2, none}, {0, 0, NULL}, {0, 0, NULL}};
 	json_t *json = stats(of_some);
