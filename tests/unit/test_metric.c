@@ -1,4 +1,5 @@
 /* links: agent/metric/metric.c agent/metric/catalogue.c agent/metric/gap_list.c agent/metric/window.c agent/metric/batch.c agent/base/memory.c agent/base/clock.c */
+#include <malloc.h>
 #include <math.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -378,6 +379,277 @@ static void history_is_remembered_once(void **state)
 	assert_true(ask(metric, CPU_RECENT) == 3 && ask(metric, CPU_RECENT_MAX) == 20);
 }
 
+static void a_clock_that_is_set_makes_no_spike(void **state)
+{
+	struct metric *metric = *state;
+	const double walls[] = {1, 2, 2.5, 3.5}; /* the third second took half a second, says the wall clock */
+
+	for (int i = 0; i < 4; i++) {
+		struct batch batch = {0};
+
+		add(begin(&batch, CPU, walls[i]), "", NULL, 1, 100.0 * i);
+		batch.clock = (i + 1) * CLOCK_SECOND;
+		publish(metric, &batch);
+		batch_release(&batch);
+	}
+	assert_true(fabs(ask(metric, CPU_RATE) - 100) < 1e-9 && fabs(ask(metric, CPU_RISE) - 300) < 1e-9);
+}
+
+/* What was interned before the service was stopped and started, and is published after. */
+static void a_sample_from_before_a_restart_is_not_current(void **state)
+{
+	struct metric *metric = *state;
+	struct batch late = {0}, young = {0};
+	struct batch *batches[] = {&late};
+	struct snapshot *snapshot;
+
+	add(begin(&late, CPU, 1), "", NULL, 90, 5);
+	metric_intern(metric, &late);
+	metric_restart(metric, START); /* and the clock may have been set back meanwhile */
+	add(begin(&young, CPU, 0.5), "", NULL, 10, 100);
+	metric_intern(metric, &young);
+	metric_publish(metric, batches, 1);
+	snapshot = metric_snapshot(metric);
+	assert_true(snapshot->time == 0 && !snapshot->families[CPU].readings[0].present);
+	assert_true(isnan(snapshot->families[CPU].readings[0].values[LEVEL]));
+	assert_true(isnan(snapshot->aggregates[CPU_MAX]) && snapshot->aggregates[CPU_RECENT_MAX] == 90);
+	snapshot_free(snapshot);
+	batches[0] = &young;
+	metric_publish(metric, batches, 1);
+	assert_true(ask(metric, CPU_MAX) == 10 && isnan(ask(metric, CPU_RISE)));
+	batch_release(&late);
+	batch_release(&young);
+}
+
+/* --- forgetting -------------------------------------------------------------------------------------------------- */
+
+static void what_is_there_or_on_its_way_is_not_forgotten(void **state)
+{
+	struct metric *metric = *state;
+	struct batch batch = {0}, next = {0};
+	struct batch *batches[] = {&batch};
+
+	assert_true(metric_forget(metric, DISK, "never seen"));
+	add(begin(&batch, DISK, 1), "sda", "a", 1, 0);
+	add(&batch, "sdb", "b", 2, 0);
+	metric_intern(metric, &batch);
+	assert_false(metric_forget(metric, DISK, "sda")); /* on its way */
+	metric_publish(metric, batches, 1);
+	assert_false(metric_forget(metric, DISK, "sda")); /* there */
+	add(begin(&batch, DISK, 2), "sdb", "b", 2, 0);
+	publish(metric, &batch);
+	add(begin(&next, DISK, 3), "sda", "a", 3, 0);
+	metric_intern(metric, &next);
+	assert_false(metric_forget(metric, DISK, "sda")); /* on its way back */
+	add(begin(&batch, DISK, 4), "sdb", "b", 2, 0);
+	metric_intern(metric, &batch);
+	batches[0] = &next;
+	metric_publish(metric, batches, 1);
+	batches[0] = &batch;
+	metric_publish(metric, batches, 1);
+	metric_restart(metric, START + 5 * CLOCK_SECOND);
+	assert_false(metric_forget(metric, DISK, "sda")); /* nobody knows yet */
+	add(begin(&batch, DISK, 6), "sdb", "b", 2, 0);
+	publish(metric, &batch);
+	assert_true(metric_forget(metric, DISK, "sda"));
+	assert_false(metric_forget(metric, DISK, "sdb"));
+	batch_release(&batch);
+	batch_release(&next);
+}
+
+static void an_index_is_used_again(void **state)
+{
+	struct metric *metric = *state;
+	struct batch batch = {0};
+	struct snapshot *old, *young;
+
+	add(begin(&batch, DISK, 1), "sda", "a", 1, 0);
+	add(&batch, "sdb", "b", 2, 0);
+	add(&batch, "sdc", "c", 3, 0);
+	publish(metric, &batch);
+	add(begin(&batch, DISK, 2), "sda", "a", 1, 0);
+	add(&batch, "sdc", "c", 4, 0);
+	publish(metric, &batch);
+	old = metric_snapshot(metric);
+	assert_true(metric_forget(metric, DISK, "sdb"));
+	assert_true(metric_generation(metric) > old->generation);
+	assert_string_equal(old->families[DISK].readings[1].instance->name, "sdb"); /* a snapshot keeps what it shows */
+	assert_string_equal(old->families[DISK].readings[1].labels[0], "b");
+	young = metric_snapshot(metric);
+	assert_int_equal(young->families[DISK].reading_count, 2);
+	assert_string_equal(young->families[DISK].readings[1].instance->name, "sdc");
+	assert_int_equal(young->families[DISK].readings[1].instance->index, 2);
+	assert_true(young->families[DISK].readings[1].values[LEVEL] == 4);
+	snapshot_free(old);
+	add(begin(&batch, DISK, 3), "sdd", "d", 5, 0);
+	publish(metric, &batch);
+	assert_int_equal(batch.rows[0].instance->index, 1);
+	snapshot_free(young);
+	batch_release(&batch);
+}
+
+/* Bytes that are allocated; AddressSanitizer's allocator does not say. */
+static size_t in_use(void)
+{
+	return mallinfo2().uordblks;
+}
+
+/* Container mounts: each is there for one sample, with a device that never was before. */
+static void thousands_that_come_and_go_leave_no_memory(void **state)
+{
+	struct metric *metric = *state;
+	struct batch batch = {0};
+	size_t before = 0;
+	char name[32], device[32];
+
+	for (int round = 0; round < 3000; round++) {
+		begin(&batch, DISK, round + 1);
+		snprintf(device, sizeof(device), "device-%d", round);
+		add(&batch, "sda", device, 1, 0);
+		for (int i = 0; i < 4; i++) {
+			snprintf(name, sizeof(name), "veth-%d-%d", round, i);
+			add(&batch, name, device, 1, 0);
+		}
+		publish(metric, &batch);
+		for (int i = 0; i < 4 && round > 0; i++) {
+			snprintf(name, sizeof(name), "veth-%d-%d", round - 1, i);
+			assert_true(metric_forget(metric, DISK, name));
+		}
+		for (size_t row = 0; row < batch.row_count; row++)
+			assert_true(batch.rows[row].instance->index < 9);
+		if (round == 200)
+			before = in_use();
+	}
+	assert_true(in_use() < before + 4096); /* the windows are full by then */
+	batch_release(&batch);
+}
+
+/* --- gaps -------------------------------------------------------------------------------------------------------- */
+
+struct told {
+	struct metric *metric;
+	size_t count;
+	char last[256];
+};
+
+static const char *reason_of(enum gap_reason reason)
+{
+	return reason == GAP_DEVICE_GONE ? "gone" : reason == GAP_COUNTER_RESET ? "reset" : "?";
+}
+
+/* A gap_sink. It may ask: no lock is held. */
+static void hear(void *context, const struct gap *gap)
+{
+	struct told *told = context;
+
+	told->count++;
+	snprintf(told->last, sizeof(told->last), "%s %s/%s.%s (%g, %g] %s", reason_of(gap->reason), gap->family,
+	         gap->instance, gap->field ? gap->field : "*", (double)(gap->from - START) / 1e9,
+	         (double)(gap->to - START) / 1e9, gap->words ? gap->words : "");
+	snapshot_free(metric_snapshot(told->metric));
+}
+
+/* What was told since the last time, of which there must be exactly one. */
+static const char *heard(struct told *told)
+{
+	if (told->count != 1)
+		snprintf(told->last, sizeof(told->last), "%zu gaps", told->count);
+	told->count = 0;
+	return told->last;
+}
+
+static void a_counter_that_goes_down_is_told(void **state)
+{
+	struct told told = {.metric = *state};
+	struct batch batch = {0};
+
+	metric_tell_gaps(*state, hear, &told);
+	add(begin(&batch, CPU, 0.5), "", NULL, 9, 900);
+	batch.on_tick = false;
+	publish(*state, &batch);
+	say(*state, 1, 9, 100); /* no stored sample was before this */
+	say(*state, 2, 8, 1000);
+	assert_string_equal(heard(&told), "0 gaps");
+	say(*state, 4, 1, 7);
+	assert_string_equal(heard(&told), "reset cpu/.total (2, 4] it went from 1000 to 7 bytes");
+	say(*state, 5, 1, NAN);
+	say(*state, 6, 1, 3); /* it may have, and nobody saw */
+	assert_string_equal(heard(&told), "0 gaps");
+	say(*state, 5, 1, 2); /* the clock was set back */
+	assert_string_equal(heard(&told), "reset cpu/.total (4, 5] it went from 3 to 2 bytes");
+	add(begin(&batch, CPU, 5.5), "", NULL, 9, 1);
+	batch.on_tick = false;
+	publish(*state, &batch);
+	assert_string_equal(heard(&told), "0 gaps");
+	batch_release(&batch);
+}
+
+/* A sample of the disks in `names`, one letter each. */
+static void see(struct metric *metric, double second, const char *names, bool on_tick)
+{
+	struct batch batch = {0};
+
+	begin(&batch, DISK, second);
+	for (; *names; names++)
+		add(&batch, (const char[]){*names, '\0'}, "", 1, 1);
+	batch.on_tick = on_tick;
+	publish(metric, &batch);
+	batch_release(&batch);
+}
+
+static void a_device_that_is_gone_is_told(void **state)
+{
+	struct told told = {.metric = *state};
+
+	metric_tell_gaps(*state, hear, &told);
+	see(*state, 0.5, "ab", false);
+	see(*state, 1, "ab", true);
+	assert_string_equal(heard(&told), "0 gaps");
+	see(*state, 2, "a", true);
+	assert_string_equal(heard(&told), "gone disk/b.* (1, 2] ");
+	metric_tell_gone(*state);
+	see(*state, 3, "a", true);
+	see(*state, 4, "a", true);
+	assert_string_equal(heard(&told), "0 gaps"); /* a tick costs nothing */
+	metric_tell_gone(*state);
+	assert_string_equal(heard(&told), "gone disk/b.* (2, 4] ");
+	metric_tell_gone(*state);
+	assert_string_equal(heard(&told), "0 gaps");
+	see(*state, 5, "a", true);
+	see(*state, 6, "ab", true); /* with one sample there is no rate yet */
+	assert_string_equal(heard(&told), "gone disk/b.* (4, 6] ");
+	see(*state, 10, "a", true); /* why the ticks before are missing, others know */
+	assert_string_equal(heard(&told), "gone disk/b.* (9, 10] ");
+	assert_true(metric_forget(*state, DISK, "b"));
+	see(*state, 11, "ab", true); /* as if it had never been there */
+	metric_tell_gone(*state);
+	assert_string_equal(heard(&told), "0 gaps");
+}
+
+static void what_went_while_nobody_looked_is_told_from_the_start(void **state)
+{
+	struct told told = {.metric = *state};
+
+	metric_tell_gaps(*state, hear, &told);
+	metric_expect(*state, DISK, "c");
+	see(*state, 1, "ab", true);
+	assert_string_equal(heard(&told), "gone disk/c.* (0, 1] ");
+	metric_restart(*state, START + 5 * CLOCK_SECOND);
+	metric_tell_gone(*state);
+	assert_string_equal(heard(&told), "0 gaps");
+	see(*state, 5.25, "abc", false);
+	metric_restart(*state, START + 6 * CLOCK_SECOND);
+	see(*state, 6.25, "ab", false); /* the sample at the start is no tick */
+	assert_string_equal(heard(&told), "0 gaps");
+	see(*state, 7, "ab", true);
+	metric_tell_gone(*state);
+	assert_string_equal(heard(&told), "gone disk/c.* (6.25, 7] ");
+	see(*state, 3, "ab", true); /* the clock was set back */
+	see(*state, 4, "ab", true);
+	metric_tell_gone(*state);
+	assert_string_equal(heard(&told), "gone disk/c.* (2, 4] ");
+}
+
 /* --- threads: a reader sees a publication whole or not at all --------------------------------------------------- */
 
 #define READERS 3
@@ -422,35 +694,101 @@ static void *look_on(void *argument)
 	return NULL;
 }
 
-/* New instances at every round, others vanish, labels change: all that makes memory move. */
-static void disturb(struct metric *metric)
+/* What the sampler has interned and the journal's thread has not published: one round at a time. */
+struct relay {
+	struct metric *metric;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct batch batches[2][2];
+	size_t given, taken;
+};
+
+static void *publish_rounds(void *argument)
 {
-	struct batch cpu = {0}, disk = {0};
-	struct batch *both[] = {&cpu, &disk};
+	struct relay *relay = argument;
+
+	for (size_t round = 0; round < ROUNDS; round++) {
+		struct batch *slot = relay->batches[round % 2], *both[] = {&slot[0], &slot[1]};
+
+		pthread_mutex_lock(&relay->lock);
+		while (relay->given <= round)
+			pthread_cond_wait(&relay->changed, &relay->lock);
+		pthread_mutex_unlock(&relay->lock);
+		metric_publish(relay->metric, both, 2);
+		pthread_mutex_lock(&relay->lock);
+		relay->taken++;
+		pthread_cond_signal(&relay->changed);
+		pthread_mutex_unlock(&relay->lock);
+	}
+	return NULL;
+}
+
+/* New instances at every round, others vanish, labels change: all that makes memory move. */
+static void intern_round(struct relay *relay, int round)
+{
+	struct batch *slot = relay->batches[(round - 1) % 2];
 	char name[32];
 
+	pthread_mutex_lock(&relay->lock);
+	while (relay->given - relay->taken == 2)
+		pthread_cond_wait(&relay->changed, &relay->lock);
+	pthread_mutex_unlock(&relay->lock);
+	add(begin(&slot[0], CPU, round), "", NULL, round, round);
+	begin(&slot[1], DISK, round);
+	for (int i = round / 16; i < round / 8; i++) {
+		snprintf(name, sizeof(name), "disk-%d", i);
+		add(&slot[1], name, round % 64 ? "a" : "b", round, round);
+	}
+	metric_intern(relay->metric, &slot[0]);
+	metric_intern(relay->metric, &slot[1]);
+	pthread_mutex_lock(&relay->lock);
+	relay->given++;
+	pthread_cond_signal(&relay->changed);
+	pthread_mutex_unlock(&relay->lock);
+}
+
+static void *forget_all(void *argument)
+{
+	struct crowd *crowd = argument;
+	char name[32];
+
+	for (int i = 0; !atomic_load(&crowd->done); i = (i + 1) % (ROUNDS / 8)) {
+		snprintf(name, sizeof(name), "disk-%d", i);
+		metric_forget(crowd->metric, DISK, name);
+		metric_tell_gone(crowd->metric);
+	}
+	return NULL;
+}
+
+static void disturb(struct metric *metric)
+{
+	struct relay relay = {.metric = metric, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+	pthread_t journal;
+
+	assert_int_equal(pthread_create(&journal, NULL, publish_rounds, &relay), 0);
 	for (int round = 1; round <= ROUNDS; round++) {
-		add(begin(&cpu, CPU, round), "", NULL, round, round);
-		begin(&disk, DISK, round);
-		for (int i = round / 16; i < round / 8; i++) {
-			snprintf(name, sizeof(name), "disk-%d", i);
-			add(&disk, name, round % 64 ? "a" : "b", round, round);
-		}
-		metric_intern(metric, &cpu);
-		metric_intern(metric, &disk);
-		metric_publish(metric, both, 2);
+		intern_round(&relay, round);
 		if (round % 300 == 0)
 			metric_restart(metric, START + round);
 	}
-	batch_release(&cpu);
-	batch_release(&disk);
+	pthread_join(journal, NULL);
+	for (size_t i = 0; i < 4; i++)
+		batch_release(&relay.batches[i / 2][i % 2]);
+}
+
+static void count_gap(void *context, const struct gap *gap)
+{
+	atomic_fetch_add((atomic_size_t *)context, strlen(gap->instance) > 0);
 }
 
 static void readers_see_all_or_nothing(void **state)
 {
 	struct crowd crowd = {.metric = *state};
-	pthread_t readers[READERS];
+	pthread_t readers[READERS], forgetting;
+	atomic_size_t gaps = 0;
 
+	metric_tell_gaps(crowd.metric, count_gap, &gaps);
+	assert_int_equal(pthread_create(&forgetting, NULL, forget_all, &crowd), 0);
 	for (size_t i = 0; i < READERS; i++)
 		assert_int_equal(pthread_create(&readers[i], NULL, look_on, &crowd), 0);
 	while (atomic_load(&crowd.seen) == 0)
@@ -459,6 +797,8 @@ static void readers_see_all_or_nothing(void **state)
 	atomic_store(&crowd.done, true);
 	for (size_t i = 0; i < READERS; i++)
 		pthread_join(readers[i], NULL);
+	pthread_join(forgetting, NULL);
+	assert_true(atomic_load(&gaps) > 0);
 	assert_int_equal(atomic_load(&crowd.torn), 0);
 }
 
@@ -475,6 +815,14 @@ int main(void)
 		EACH(a_maximum_is_never_below_what_is_shown),
 		EACH(a_restart_begins_service_windows_anew),
 		EACH(history_is_remembered_once),
+		EACH(a_clock_that_is_set_makes_no_spike),
+		EACH(a_sample_from_before_a_restart_is_not_current),
+		EACH(what_is_there_or_on_its_way_is_not_forgotten),
+		EACH(an_index_is_used_again),
+		EACH(thousands_that_come_and_go_leave_no_memory),
+		EACH(a_counter_that_goes_down_is_told),
+		EACH(a_device_that_is_gone_is_told),
+		EACH(what_went_while_nobody_looked_is_told_from_the_start),
 		EACH(readers_see_all_or_nothing),
 	};
 
