@@ -609,14 +609,17 @@ static void wipe_rest(struct journal *journal)
 	free(zeros);
 }
 
+/* Whoever has written something has begun a region with it. */
 static bool is_blank(const struct journal *journal)
 {
-	unsigned char head[4096] = {0};
-	ssize_t length = pread(journal->fd, head, sizeof(head), 0);
+	for (size_t region = 0; region < JOURNAL_REGIONS; region++) {
+		unsigned char head[RECORD_HEADER] = {0};
+		ssize_t length = pread(journal->fd, head, sizeof(head), (off_t)(region * journal->region_size));
 
-	for (ssize_t i = 0; i < length; i++)
-		if (head[i])
-			return false;
+		for (ssize_t i = 0; i < length; i++)
+			if (head[i])
+				return false;
+	}
 	return true;
 }
 

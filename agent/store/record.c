@@ -177,9 +177,41 @@ static enum found look(const struct record_reader *reader, size_t at, struct rec
 	return GOOD;
 }
 
+static bool is_one_bit(uint64_t difference)
+{
+	return difference != 0 && (difference & (difference - 1)) == 0;
+}
+
+/* A bit of what says whose record it is was flipped: where one is expected, that is found out and does no harm. */
+static bool mend(const struct record_reader *reader, struct record *record)
+{
+	const unsigned char *bytes = reader->bytes + reader->at;
+	struct header header;
+	uLong crc;
+
+	if (reader->size - reader->at < sizeof(header))
+		return false;
+	memcpy(&header, bytes, sizeof(header));
+	if (!is_one_bit(header.magic ^ MAGIC) && !(header.magic == MAGIC && is_one_bit(header.serial ^ reader->serial)))
+		return false;
+	if (header.length > RECORD_PAYLOAD_MAX || padded(header.length) > reader->size - reader->at - sizeof(header))
+		return false;
+	header.serial = reader->serial;
+	crc = crc32_z(0, (unsigned char *)&header + CRC_FROM, sizeof(header) - CRC_FROM);
+	crc = crc32_z(crc, bytes + sizeof(header), padded(header.length));
+	*record = (struct record){.type = header.type, .payload = bytes + sizeof(header), .length = header.length};
+	return crc == header.crc;
+}
+
 bool record_next(struct record_reader *reader, struct record *record)
 {
 	bool begun = false;
+
+	if (reader->at < reader->size && mend(reader, record)) {
+		reader->damaged++;
+		reader->at = reader->good_end = reader->at + RECORD_HEADER + padded(record->length);
+		return true;
+	}
 
 	for (size_t at = reader->at; at + RECORD_HEADER <= reader->size; at += ALIGN) {
 		enum found found = look(reader, at, record);
