@@ -41,6 +41,7 @@ struct series {
 	bool counted;           /* writing: in the figures */
 	int64_t last;           /* writing: the time of the file's last update: wall clock, ns */
 	size_t header_size;     /* writing: of the file, bytes */
+	bool made;              /* writing: by us, since the last checkpoint */
 	uint64_t imaged; /* writing: the generation of the checkpoint since which the journal has its header; 0: none */
 };
 

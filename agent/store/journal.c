@@ -112,6 +112,7 @@ void journal_put_image(struct journal *journal, const struct journal_image *imag
 	record_put_i64(&journal->buffer, (int64_t)image->generation);
 	record_put_i64(&journal->buffer, (int64_t)image->inode);
 	record_put_i64(&journal->buffer, image->file_size);
+	record_put_u32(&journal->buffer, image->made);
 	record_put_u32(&journal->buffer, (uint32_t)image->length);
 	record_put_u32(&journal->buffer, (uint32_t)length);
 	record_put(&journal->buffer, small, length);
@@ -365,15 +366,13 @@ static void read_region(struct reading *reading, struct record *record)
 {
 	uint32_t version;
 	int64_t live, generation;
-	const char *boot;
 
-	if (!record_get_u32(record, &version) || !(boot = record_text(record)) || !record_get_i64(record, &live) ||
+	if (!record_get_u32(record, &version) || !record_text(record) || !record_get_i64(record, &live) ||
 	    !record_get_i64(record, &generation))
 		return;
 	reading->live = (uint64_t)live > reading->live ? (uint64_t)live : reading->live;
 	if ((uint64_t)generation > reading->found->generation)
 		reading->found->generation = (uint64_t)generation;
-	reading->found->same_boot = strcmp(boot, reading->journal->boot) == 0;
 }
 
 static void read_checkpoint(struct reading *reading, struct record *record)
@@ -438,20 +437,21 @@ static void read_image(struct reading *reading, struct record *record)
 {
 	struct journal_image image = {.family = record_text(record)};
 	int64_t generation, inode;
-	uint32_t length, small;
+	uint32_t length, small, made;
 	const unsigned char *bytes;
 	unsigned char *whole;
 	uLongf got;
 
 	if (!image.family || !(image.instance = record_text(record)) || !record_get_i64(record, &generation) ||
 	    !record_get_i64(record, &inode) || !record_get_i64(record, &image.file_size) ||
-	    !record_get_u32(record, &length) || !record_get_u32(record, &small) || !(bytes = record_get(record, small)) ||
-	    length > 16 * RECORD_PAYLOAD_MAX)
+	    !record_get_u32(record, &made) || !record_get_u32(record, &length) || !record_get_u32(record, &small) ||
+	    !(bytes = record_get(record, small)) || length > 16 * RECORD_PAYLOAD_MAX)
 		return;
 	whole = memory_array(length, 1);
 	got = length;
 	image.generation = (uint64_t)generation;
 	image.inode = (uint64_t)inode;
+	image.made = made;
 	image.length = length;
 	image.bytes = whole;
 	if (uncompress(whole, &got, bytes, small) == Z_OK && got == length)

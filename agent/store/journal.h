@@ -52,6 +52,7 @@ struct journal_image {
 	const char *family, *instance;
 	uint64_t generation; /* of the checkpoint that it belongs to */
 	uint64_t inode;
+	bool made; /* the file was made after the last checkpoint: all that it holds is in the journal */
 	int64_t file_size;
 	size_t length;
 	const unsigned char *bytes;
@@ -75,8 +76,7 @@ struct journal_visitor {
 /* What was found when the journal was opened. */
 struct journal_found {
 	bool used;           /* it holds records of an earlier run */
-	bool ended;          /* the last run ended as it should */
-	bool same_boot;      /* the machine has not been started since */
+	bool ended;          /* the last run ended as it should, and the machine has not been started since */
 	int64_t last;        /* the last tick that was written: wall clock, ns; 0: none */
 	uint64_t generation; /* of the last checkpoint */
 	size_t damaged;      /* stretches that could not be read; what lies around them could */

@@ -4,7 +4,8 @@
  * update: the kernel has all pages of it after a kill, and any mixture of old and new ones after a power cut. So each
  * file gets the header back that it had before it was first written to since the last checkpoint, and then all samples
  * since, in the order in which they came. Rows that are written again are the same rows: it can be done any number of
- * times, and be interrupted at any moment. */
+ * times, and be interrupted at any moment. A file that was made since the checkpoint is made again: a power cut may have
+ * left zeros where unknown rows should be. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,10 +73,13 @@ static void restore(void *context, const struct journal_image *image)
 	series = find_series(recovery, family, image->instance);
 	if (series->imaged)
 		return;
-	done = file_write_head(series->path, image->bytes, image->length, image->inode, image->file_size, &error);
+	if (image->made)
+		done = file_remove_same(series->path, image->inode, image->file_size, &error);
+	else
+		done = file_write_head(series->path, image->bytes, image->length, image->inode, image->file_size, &error);
 	if (done < 0)
 		log_warning("%s", error.text);
-	series->imaged = done > 0;
+	series->imaged = done > 0 && !image->made;
 	recovery->restored += done > 0;
 }
 

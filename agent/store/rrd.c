@@ -231,6 +231,15 @@ int file_write_head(const char *path, const unsigned char *bytes, size_t length,
 	return done;
 }
 
+int file_remove_same(const char *path, uint64_t inode, int64_t size, struct error *error)
+{
+	struct stat status;
+
+	if (stat(path, &status) < 0 || status.st_ino != inode || status.st_size != size)
+		return 0;
+	return unlink(path) == 0 ? 1 : error_set(error, "cannot remove %s: %s", path, strerror(errno));
+}
+
 int file_sync(const char *path, struct error *error)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), failed = 0;

@@ -35,6 +35,9 @@ int file_read_head(const char *path, unsigned char *bytes, size_t length, uint64
 int file_write_head(const char *path, const unsigned char *bytes, size_t length, uint64_t inode, int64_t size,
                     struct error *error);
 
+/* Removes a file that is still the same. 1: done, 0: it is another file or is gone, -1 with the words. */
+int file_remove_same(const char *path, uint64_t inode, int64_t size, struct error *error);
+
 /* Makes what was written to a file safe from a power cut. One that is gone needs nothing. 0 or -1 with the words. */
 int file_sync(const char *path, struct error *error);
 

@@ -226,6 +226,7 @@ static int make_ready(struct store *store, struct series *series, struct error *
 			return -1;
 		if (file_inspect(series->path, layout, &facts, error) != FILE_GOOD)
 			return -1;
+		series->made = true;
 		series->imaged = 0;
 	}
 	series->last = facts.last * CLOCK_SECOND;
@@ -243,6 +244,7 @@ static int put_image(struct store *store, struct series *series, struct error *e
 		.family = store->plan->families[series->family].table->name,
 		.instance = series->instance,
 		.generation = store->generation,
+		.made = series->made,
 		.length = series->header_size,
 	};
 	int failed;

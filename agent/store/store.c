@@ -159,14 +159,6 @@ static uint64_t flush(struct store *store, size_t slice, size_t slices)
 	return round.errors;
 }
 
-void store_flush(struct store *store)
-{
-	store_settle(store);
-	pthread_mutex_lock(&store->flushing);
-	flush(store, 0, 1);
-	pthread_mutex_unlock(&store->flushing);
-}
-
 /* --- checkpoints: with `flushing` held ------------------------------------------------------------------------- */
 
 /* Begins a new generation of images. Returns how many files were written to in the old one; they stand in *files, for
@@ -185,6 +177,7 @@ static size_t begin_generation(struct store *store, struct series ***files)
 			room = room ? 2 * room : 16;
 			*files = memory_resize(*files, room, sizeof(struct series *));
 		}
+		series->made = false;
 		(*files)[count++] = series;
 	}
 	store->generation++;
@@ -240,6 +233,15 @@ static void keep_journal_short(struct store *store)
 	if (checkpoint(store, &error) < 0 && status.overwritten != store->overwritten)
 		log_error("the journal had to drop its oldest samples, which are in memory only: %s", error.text);
 	store->overwritten = status.overwritten;
+}
+
+void store_flush(struct store *store)
+{
+	store_settle(store);
+	pthread_mutex_lock(&store->flushing);
+	flush(store, 0, 1);
+	keep_journal_short(store);
+	pthread_mutex_unlock(&store->flushing);
 }
 
 /* --- the thread ----------------------------------------------------------------------------------------------- */
