@@ -6,10 +6,12 @@
  * since, in the order in which they came. Rows that are written again are the same rows: it can be done any number of
  * times, and be interrupted at any moment. A file that was made since the checkpoint is made again: a power cut may have
  * left zeros where unknown rows should be. */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -33,7 +35,8 @@ struct recovery {
 	size_t dropped_count;
 	struct dropped *dropped;
 	double *values; /* one row in the plan's order of fields */
-	size_t restored, replayed, strange;
+	bool ended;
+	size_t replayed, strange;
 };
 
 /* SIZE_MAX: the plan has no such family. */
@@ -57,30 +60,39 @@ static struct series *find_series(struct recovery *recovery, size_t family, cons
 
 /* --- headers -------------------------------------------------------------------------------------------------- */
 
-/* The oldest image of a file counts: what came later is written again. */
+/* Brings the file to where it was when the image was taken. */
+static int put_back(struct series *series, const struct journal_image *image, struct error *error)
+{
+	if (!image->made)
+		return file_write_head(series->path, image->bytes, image->length, error);
+	if (unlink(series->path) < 0)
+		return error_set(error, "cannot remove %s: %s", series->path, strerror(errno));
+	return 0;
+}
+
+/* The oldest image of a file counts: what came later is written again. Also after an end as it should be the file is
+ * one that was written to since the last checkpoint. */
 static void restore(void *context, const struct journal_image *image)
 {
 	struct recovery *recovery = context;
 	size_t family = find_family(recovery->store->plan, image->family);
 	struct error error;
 	struct series *series;
-	int done;
 
 	if (image->generation > recovery->store->generation)
 		recovery->store->generation = image->generation;
 	if (image->generation < recovery->generation || family == SIZE_MAX)
 		return;
 	series = find_series(recovery, family, image->instance);
-	if (series->imaged)
+	if (series->imaged || !file_is_same(series->path, image->inode, image->file_size))
 		return;
-	if (image->made)
-		done = file_remove_same(series->path, image->inode, image->file_size, &error);
-	else
-		done = file_write_head(series->path, image->bytes, image->length, image->inode, image->file_size, &error);
-	if (done < 0)
+	series->imaged = 1;
+	if (recovery->ended)
+		return;
+	if (put_back(series, image, &error) < 0)
 		log_warning("%s", error.text);
-	series->imaged = done > 0 && !image->made;
-	recovery->restored += done > 0;
+	else if (image->made)
+		series->imaged = 0;
 }
 
 /* --- samples -------------------------------------------------------------------------------------------------- */
@@ -184,27 +196,29 @@ static void release(struct recovery *recovery)
 	free(recovery->values);
 }
 
+/* What the journal already has an image of needs no other one in this generation. */
+static void mark_imaged(struct store *store)
+{
+	struct series *series;
+
+	for (size_t family = 0, index = 0; (series = series_next(store, &family, &index));)
+		series->imaged = series->imaged ? store->generation : 0;
+}
+
 void recover(struct store *store, const struct journal_found *found)
 {
 	int64_t began = clock_monotonic();
-	struct recovery recovery = {.store = store, .generation = found->generation};
+	struct recovery recovery = {.store = store, .generation = found->generation, .ended = found->ended};
 	const struct journal_visitor first = {.image = restore, .drop = note_drop, .context = &recovery};
 	const struct journal_visitor second = {.sample = replay, .context = &recovery};
 
 	store->generation = found->generation ? found->generation : 1;
 	if (!found->used)
 		return;
+	recovery.values = memory_array(most_fields(store->plan), sizeof(double));
+	journal_read(store->journal, &first);
+	mark_imaged(store);
 	if (!found->ended) {
-		recovery.values = memory_array(most_fields(store->plan), sizeof(double));
-		journal_read(store->journal, &first);
-		/* What the journal already has an image of needs no other one. */
-		for (size_t family = 0, index = 0;;) {
-			struct series *series = series_next(store, &family, &index);
-
-			if (!series)
-				break;
-			series->imaged = series->imaged ? store->generation : 0;
-		}
 		journal_read(store->journal, &second);
 		store_flush(store);
 	}

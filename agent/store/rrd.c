@@ -186,58 +186,48 @@ enum file_state file_inspect(const char *path, const struct layout *layout, stru
 
 /* --- the head of a file, and its safety ----------------------------------------------------------------------- */
 
-static int open_same(const char *path, int flags, struct stat *status, struct error *error)
+static int open_head(const char *path, int flags, struct error *error)
 {
 	int fd = open(path, flags | O_CLOEXEC);
 
-	if (fd >= 0 && fstat(fd, status) == 0)
-		return fd;
-	error_set(error, "cannot open %s: %s", path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return -1;
+	if (fd < 0)
+		error_set(error, "cannot open %s: %s", path, strerror(errno));
+	return fd;
 }
 
 int file_read_head(const char *path, unsigned char *bytes, size_t length, uint64_t *inode, int64_t *size,
                    struct error *error)
 {
+	int fd = open_head(path, O_RDONLY, error), failed = 0;
 	struct stat status;
-	int fd = open_same(path, O_RDONLY, &status, error), failed = 0;
 
 	if (fd < 0)
 		return -1;
-	if (pread(fd, bytes, length, 0) != (ssize_t)length)
-		failed = error_set(error, "cannot read %s: it is shorter than its header", path);
+	if (fstat(fd, &status) < 0 || pread(fd, bytes, length, 0) != (ssize_t)length)
+		failed = error_set(error, "cannot read the header of %s", path);
 	*inode = status.st_ino;
 	*size = status.st_size;
 	close(fd);
 	return failed;
 }
 
-int file_write_head(const char *path, const unsigned char *bytes, size_t length, uint64_t inode, int64_t size,
-                    struct error *error)
+int file_write_head(const char *path, const unsigned char *bytes, size_t length, struct error *error)
 {
-	struct stat status;
-	int fd = open_same(path, O_WRONLY, &status, error), done = 0;
+	int fd = open_head(path, O_WRONLY, error), failed = 0;
 
 	if (fd < 0)
-		return errno == ENOENT ? 0 : -1;
-	if (status.st_ino == inode && status.st_size == size && (int64_t)length < size) {
-		done = pwrite(fd, bytes, length, 0) == (ssize_t)length
-		           ? 1
-		           : error_set(error, "cannot write %s: %s", path, strerror(errno));
-	}
+		return -1;
+	if (pwrite(fd, bytes, length, 0) != (ssize_t)length)
+		failed = error_set(error, "cannot write %s: %s", path, strerror(errno));
 	close(fd);
-	return done;
+	return failed;
 }
 
-int file_remove_same(const char *path, uint64_t inode, int64_t size, struct error *error)
+bool file_is_same(const char *path, uint64_t inode, int64_t size)
 {
 	struct stat status;
 
-	if (stat(path, &status) < 0 || status.st_ino != inode || status.st_size != size)
-		return 0;
-	return unlink(path) == 0 ? 1 : error_set(error, "cannot remove %s: %s", path, strerror(errno));
+	return stat(path, &status) == 0 && status.st_ino == inode && status.st_size == size;
 }
 
 int file_sync(const char *path, struct error *error)

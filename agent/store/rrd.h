@@ -4,6 +4,7 @@
 #ifndef STORE_RRD_H
 #define STORE_RRD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -28,15 +29,12 @@ struct file_facts {
 enum file_state file_inspect(const char *path, const struct layout *layout, struct file_facts *facts,
                              struct error *error);
 
-/* Reads and puts back the first bytes of a file, which are opaque here. file_write_head() does so only with a file that
- * is still the same: `inode` and `size` tell. 1: done, 0: it is another file or is gone, -1 with the words. */
+/* Reads and puts back the first bytes of a file, which are opaque here. `inode` and `size` tell file_is_same() whether
+ * it is still the same file. 0 or -1 with the words. */
 int file_read_head(const char *path, unsigned char *bytes, size_t length, uint64_t *inode, int64_t *size,
                    struct error *error);
-int file_write_head(const char *path, const unsigned char *bytes, size_t length, uint64_t inode, int64_t size,
-                    struct error *error);
-
-/* Removes a file that is still the same. 1: done, 0: it is another file or is gone, -1 with the words. */
-int file_remove_same(const char *path, uint64_t inode, int64_t size, struct error *error);
+int file_write_head(const char *path, const unsigned char *bytes, size_t length, struct error *error);
+bool file_is_same(const char *path, uint64_t inode, int64_t size);
 
 /* Makes what was written to a file safe from a power cut. One that is gone needs nothing. 0 or -1 with the words. */
 int file_sync(const char *path, struct error *error);
