@@ -389,6 +389,10 @@ static void live_and_be_cut(unsigned from_seed, bool kill)
 		take_copies(false);
 		if (chance(4) == 0) {
 			store_flush(store);
+			/* So a power cut loses at most what has come since the last flush. */
+			if (synced != appended)
+				fail_msg("seed %u: a flush synced up to %+lld s, not %+lld s", from_seed, (long long)(synced - begin),
+				         (long long)(appended - begin));
 			take_copies(false);
 		}
 	}
