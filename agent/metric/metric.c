@@ -269,14 +269,13 @@ static void note_resets(const struct metric *metric, struct gap_list *gaps, cons
 		return;
 	for (size_t i = 0; i < family->field_count; i++) {
 		const struct pindrop_field *field = &family->fields[i];
-		struct gap gap = {GAP_COUNTER_RESET, .field = field->name, .to = batch->tick};
+		struct gap gap = {GAP_COUNTER_RESET, .field = field->name, .from = before(metric, batch), .to = batch->tick};
 		char words[128];
 
 		if (field->kind != PINDROP_COUNTER || !(values[i] < known->values[i]))
 			continue;
 		snprintf(words, sizeof(words), "it went from %.*f to %.*f %s", field->decimals, known->values[i],
 		         field->decimals, values[i], field->unit);
-		gap.from = known->tick < batch->tick ? known->tick : before(metric, batch);
 		gap.words = words;
 		note(metric, gaps, batch, known, gap);
 	}

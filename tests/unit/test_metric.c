@@ -571,7 +571,7 @@ static void a_counter_that_goes_down_is_told(void **state)
 	say(*state, 2, 8, 1000);
 	assert_string_equal(heard(&told), "0 gaps");
 	say(*state, 4, 1, 7);
-	assert_string_equal(heard(&told), "reset cpu/.total (2, 4] it went from 1000 to 7 bytes");
+	assert_string_equal(heard(&told), "reset cpu/.total (3, 4] it went from 1000 to 7 bytes");
 	say(*state, 5, 1, NAN);
 	say(*state, 6, 1, 3); /* it may have, and nobody saw */
 	assert_string_equal(heard(&told), "0 gaps");
