@@ -23,7 +23,9 @@
 #include "http/http.h"
 #include "metric/metric.h"
 #include "report/report.h"
+#include "store/purge.h"
 #include "store/store.h"
+#include "store/survey.h"
 #include "worker/nursery.h"
 
 /* Exit statuses: what systemd and scripts tell apart. */
@@ -189,42 +191,39 @@ static int print_json(const struct plan *plan)
 	return failed ? EXIT_TROUBLE : EXIT_GOOD;
 }
 
-static void print_family(const struct plan *plan, size_t index)
+/* Looks at the data folder, for check and for what its files need together: a plan that cannot fit is a mistake like any
+ * other. */
+static int survey_folder(const struct plan *plan, bool checking, struct survey *survey, bool **alive)
 {
-	const struct plan_family *family = &plan->families[index];
-	char *path = store_path(plan, index, family->table->instance ? "NAME" : "");
-	char interval[TEXT_AMOUNT_SIZE], size[TEXT_AMOUNT_SIZE];
+	struct error error;
+	char *words;
 
-	printf("  %-14s every %-6s %2zu fields   %s (%s%s)\n", family->table->name,
-	       text_from_duration(clock_seconds(family->plugin->interval), interval), family->table->field_count, path,
-	       text_from_size((double)store_file_size(plan, index), size), family->table->instance ? " each" : "");
-	free(path);
+	/* A run tells when it makes use of the folder. */
+	if (survey_take(survey, plan, &error) < 0 && checking)
+		log_warning("%s", error.text);
+	*alive = memory_array(survey->count, sizeof(bool));
+	survey_guess(survey, plan, *alive);
+	if (purge_fits(plan, survey, *alive, &words))
+		return EXIT_GOOD;
+	fprintf(stderr, "%s\n", words);
+	free(words);
+	return EXIT_CONFIGURATION;
 }
 
-static int check(const struct agent *agent, const struct command *command)
+/* `pindrop check`, or with no command only whether all fits. */
+static int check(const struct plan *plan, const struct command *command)
 {
-	const struct plan *plan = agent->plan;
-	char step[TEXT_AMOUNT_SIZE], keep[TEXT_AMOUNT_SIZE];
+	struct survey survey = {0};
+	bool *alive;
+	int status = survey_folder(plan, command->verb != NULL, &survey, &alive);
 
-	if (command->json)
-		return print_json(plan);
-	printf("%s is good\n\nfamilies\n", plan->file);
-	for (size_t i = 0; i < plan->family_count; i++)
-		print_family(plan, i);
-	printf("\nretention\n");
-	for (size_t i = 0; i < plan->tier_count; i++)
-		printf("  one row every %-5s for %s\n", text_from_duration((double)plan->tiers[i].step, step),
-		       text_from_duration((double)plan->tiers[i].keep, keep));
-	printf("\naggregates\n");
-	for (size_t i = 0; i < plan->aggregate_count; i++) {
-		const struct plan_aggregate *aggregate = &plan->aggregates[i];
-		const struct pindrop_family *family = plan->families[aggregate->family].table;
-
-		printf("  %-20s %s of %s.%s over %s\n", aggregate->name, aggregate->fn_name, family->name,
-		       family->fields[aggregate->field].name,
-		       aggregate->over ? text_from_duration(clock_seconds(aggregate->over), keep) : "the service's life");
-	}
-	return EXIT_GOOD;
+	if (status == EXIT_GOOD && command->json)
+		status = print_json(plan);
+	else if (status == EXIT_GOOD && command->verb)
+		report_check(plan, &survey, alive, stdout);
+	free(alive);
+	survey_release(&survey);
+	return status;
 }
 
 /* Describes every plugin that can be found, also those that the configuration does not name. */
@@ -435,9 +434,9 @@ int main(int argc, char **argv)
 		status = describe(&agent, command.name);
 	} else {
 		status = read_configuration(&agent, command.file);
-		if (status == EXIT_GOOD && command.verb) {
-			status = check(&agent, &command);
-		} else if (status == EXIT_GOOD) {
+		if (status == EXIT_GOOD)
+			status = check(agent.plan, &command);
+		if (status == EXIT_GOOD && !command.verb) {
 			pthread_sigmask(SIG_BLOCK, &signals, NULL);
 			signal(SIGPIPE, SIG_IGN);
 			status = run(&agent, &signals);

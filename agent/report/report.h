@@ -1,7 +1,7 @@
 /* report/report.h: what the agent knows, as JSON texts.
  *
  * Each function returns a whole JSON document as a text for free(). Any thread. stats.c: /get_stats, catalogue.c:
- * /api/v1/metrics and describe, health.c: /health, aggregates.c: /api/v1/aggregates. */
+ * /api/v1/metrics, health.c: /health, aggregates.c: /api/v1/aggregates. For people: describe.c, check.c. */
 #ifndef REPORT_REPORT_H
 #define REPORT_REPORT_H
 
@@ -12,6 +12,7 @@
 #include "config/plan.h"
 #include "metric/metric.h"
 #include "store/store.h"
+#include "store/survey.h"
 
 #ifndef PINDROP_VERSION
 #define PINDROP_VERSION "0.1.0"
@@ -39,6 +40,10 @@ char *report_aggregates(const struct report *report);
 
 /* {"error": "…"}. */
 char *report_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* `pindrop check`: what the plan comes to, as a text for people, beside what lies in its data folder; `alive` says which
+ * of its files' instances are there (store/survey.h). */
+void report_check(const struct plan *plan, const struct survey *survey, const bool *alive, FILE *out);
 
 /* `pindrop describe [NAME]`: plugins, options, families and fields as a text for people. False: nothing has that
  * name (a plugin, a family or a metric). */

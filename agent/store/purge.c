@@ -153,23 +153,6 @@ int purge_run(const struct purge *purge, const struct survey *survey, const stru
 
 /* --- what the plan needs ---------------------------------------------------------------------------------------- */
 
-static void add_summand(struct purge_sum *sum, const char *words, int64_t bytes)
-{
-	char *longer = memory_format("%s%s%s", sum->words ? sum->words : "", sum->words ? " + " : "", words);
-
-	free(sum->words);
-	sum->words = longer;
-	sum->total += bytes;
-}
-
-static void add_amount(struct purge_sum *sum, const char *what, int64_t bytes)
-{
-	char size[TEXT_AMOUNT_SIZE], *words = memory_format("%s %s", what, text_from_size((double)bytes, size));
-
-	add_summand(sum, words, bytes);
-	free(words);
-}
-
 static size_t count_alive(const struct survey *survey, const bool *alive, size_t family)
 {
 	size_t count = 0;
@@ -179,40 +162,60 @@ static size_t count_alive(const struct survey *survey, const bool *alive, size_t
 	return count ? count : 1;
 }
 
-void purge_add_up(struct purge_sum *sum, const struct plan *plan, const struct survey *survey, const bool *alive)
+void purge_add_up(struct purge_need *need, const struct plan *plan, const struct survey *survey, const bool *alive)
 {
-	int64_t largest = 0;
-	char size[TEXT_AMOUNT_SIZE], *words;
-
-	*sum = (struct purge_sum){0};
+	*need = (struct purge_need){.family_count = plan->family_count};
+	need->counts = memory_array(plan->family_count, sizeof(*need->counts));
+	need->sizes = memory_array(plan->family_count, sizeof(*need->sizes));
 	for (size_t i = 0; i < plan->family_count; i++) {
-		int64_t bytes = store_file_size(plan, i);
-		size_t count = plan->families[i].table->instance ? count_alive(survey, alive, i) : 1;
-
-		words = memory_format("%s %zu x %s", plan->families[i].table->name, count, text_from_size((double)bytes, size));
-		add_summand(sum, words, (int64_t)count * bytes);
-		free(words);
-		largest = bytes > largest ? bytes : largest;
+		need->counts[i] = plan->families[i].table->instance ? count_alive(survey, alive, i) : 1;
+		need->sizes[i] = store_file_size(plan, i);
+		need->rewrite = need->sizes[i] > need->rewrite ? need->sizes[i] : need->rewrite;
+		need->total += (int64_t)need->counts[i] * need->sizes[i];
 	}
-	add_amount(sum, "journal", plan->journal_size);
-	add_amount(sum, "ledger", PURGE_LEDGER_SIZE);
-	add_amount(sum, "room to rewrite one file", largest);
-	words = memory_format("%s = %s", sum->words, text_from_size((double)sum->total, size));
-	free(sum->words);
-	sum->words = words;
+	need->total += plan->journal_size + PURGE_LEDGER_SIZE + need->rewrite;
+}
+
+void purge_need_release(struct purge_need *need)
+{
+	free(need->counts);
+	free(need->sizes);
+	*need = (struct purge_need){0};
+}
+
+static char *spell_out(const struct purge_need *need, const struct plan *plan)
+{
+	char size[TEXT_AMOUNT_SIZE], journal[TEXT_AMOUNT_SIZE], ledger[TEXT_AMOUNT_SIZE], total[TEXT_AMOUNT_SIZE];
+	char *words = memory_text(""), *longer;
+
+	for (size_t i = 0; i < need->family_count; i++) {
+		longer = memory_format("%s%s %zu x %s + ", words, plan->families[i].table->name, need->counts[i],
+		                       text_from_size((double)need->sizes[i], size));
+		free(words);
+		words = longer;
+	}
+	longer = memory_format("%sjournal %s + ledger %s + room to rewrite one file %s = %s", words,
+	                       text_from_size((double)plan->journal_size, journal),
+	                       text_from_size((double)PURGE_LEDGER_SIZE, ledger),
+	                       text_from_size((double)need->rewrite, size), text_from_size((double)need->total, total));
+	free(words);
+	return longer;
 }
 
 bool purge_fits(const struct plan *plan, const struct survey *survey, const bool *alive, char **words)
 {
-	char max[TEXT_AMOUNT_SIZE];
-	struct purge_sum sum;
+	char max[TEXT_AMOUNT_SIZE], *sum;
+	struct purge_need need;
+	bool fits;
 
-	purge_add_up(&sum, plan, survey, alive);
-	*words = NULL;
-	if (sum.total > plan->purge_max_size)
-		*words = memory_format(
-			"%s: purge { max_size = \"%s\" } is too small: %s; give more, or keep less in retention { … }", plan->file,
-			text_from_size((double)plan->purge_max_size, max), sum.words);
-	free(sum.words);
-	return !*words;
+	purge_add_up(&need, plan, survey, alive);
+	fits = need.total <= plan->purge_max_size;
+	sum = spell_out(&need, plan);
+	*words = fits ? NULL
+	              : memory_format("%s: purge { max_size = \"%s\" } is too small: %s; give more, or keep less in "
+	                              "retention { … }",
+	                              plan->file, text_from_size((double)plan->purge_max_size, max), sum);
+	free(sum);
+	purge_need_release(&need);
+	return fits;
 }

@@ -43,15 +43,20 @@ struct purge_done {
 int purge_run(const struct purge *purge, const struct survey *survey, const struct plan *plan, purge_forget *forget,
               void *context, struct purge_done *done, struct error *error);
 
-/* What the plan is sure to need, summand by summand: its files (of a family with instances those that are alive, or one),
- * journal, ledger, and room for the largest file a second time, when it is migrated. */
-struct purge_sum {
-	int64_t total; /* bytes */
-	char *words;   /* "cpu 1 x 11.9 MB + … + room to rewrite one file 11.9 MB = 62.1 MB", for free() */
+/* What the plan is sure to need: its files (of a family with instances those that are alive, or one), journal, ledger,
+ * and room for the largest file a second time, when it is migrated. */
+struct purge_need {
+	size_t family_count;
+	size_t *counts;  /* files, by family of the plan */
+	int64_t *sizes;  /* bytes of one of them */
+	int64_t rewrite; /* bytes of the largest */
+	int64_t total;   /* bytes of all */
 };
-void purge_add_up(struct purge_sum *sum, const struct plan *plan, const struct survey *survey, const bool *alive);
+void purge_add_up(struct purge_need *need, const struct plan *plan, const struct survey *survey, const bool *alive);
+void purge_need_release(struct purge_need *need);
 
-/* Whether all that is within max_size. False: a mistake in the configuration, with its words for free(). */
+/* Whether all that is within max_size. False: a mistake in the configuration, with its words, the arithmetic summand by
+ * summand, for free(). */
 bool purge_fits(const struct plan *plan, const struct survey *survey, const bool *alive, char **words);
 
 #endif
