@@ -285,6 +285,13 @@ static void started(void *context, int64_t since)
 	metric_restart(agent->metric, since);
 }
 
+/* A gap_sink. */
+static void note_gap(void *context, const struct gap *gap)
+{
+	(void)context;
+	(void)gap;
+}
+
 /* Gives an aggregate's window what the store remembers of its instance. */
 static int prefill(const struct agent *agent, size_t index, int64_t now)
 {
@@ -329,7 +336,7 @@ static int bring_up(struct agent *agent, struct error *error)
 {
 	const struct plan *plan = agent->plan;
 	const struct store_sink safe = {.kept = kept, .context = agent};
-	const struct collect_sink sink = {.started = started, .deliver = deliver, .context = agent};
+	const struct collect_sink sink = {.started = started, .deliver = deliver, .gap = note_gap, .context = agent};
 
 	agent->listener = http_listen(plan, agent->address, error);
 	if (agent->listener < 0)

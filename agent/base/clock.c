@@ -3,6 +3,10 @@
 #include <stdio.h>
 #include <time.h>
 
+/* Readings this close together are of one moment; without a pause between them they take a few hundred nanoseconds. */
+#define ONE_MOMENT (100 * INT64_C(1000))
+#define READ_TRIES 10
+
 static int64_t read_clock(clockid_t id)
 {
 	struct timespec now;
@@ -24,6 +28,19 @@ int64_t clock_monotonic(void)
 int64_t clock_boot(void)
 {
 	return read_clock(CLOCK_BOOTTIME);
+}
+
+void clock_read(struct clock_reading *now)
+{
+	int tries = READ_TRIES;
+	int64_t before;
+
+	do {
+		before = clock_boot();
+		now->wall = clock_wall();
+		now->monotonic = clock_monotonic();
+		now->boot = clock_boot();
+	} while (now->boot - before > ONE_MOMENT && --tries > 0);
 }
 
 double clock_seconds(int64_t nanoseconds)

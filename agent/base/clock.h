@@ -14,6 +14,14 @@
 int64_t clock_wall(void);
 int64_t clock_monotonic(void);
 int64_t clock_boot(void);
+
+/* All three as of one moment. Where the thread lost the processor in between, or the machine slept, they are read
+ * again; what difference is left makes the wall clock look late against the others, never early. */
+struct clock_reading {
+	int64_t wall, monotonic, boot;
+};
+void clock_read(struct clock_reading *now);
+
 double clock_seconds(int64_t nanoseconds);
 
 /* "2016-04-11 17:30:10.976343", local time, as Python's str(datetime.now()) writes it. */

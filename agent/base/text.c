@@ -76,6 +76,21 @@ char *text_from_duration(double seconds, char text[TEXT_AMOUNT_SIZE])
 	return text;
 }
 
+char *text_from_span(double seconds, char text[TEXT_AMOUNT_SIZE])
+{
+	static const struct {
+		double factor;
+		const char *name;
+	} units[] = {{365 * 86400.0, "y"}, {86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
+	size_t unit = 0;
+
+	/* What is a unit but for the third digit is called one: 59.97 s are 1 min. */
+	while (unit < COUNT(units) - 1 && seconds < 0.9995 * units[unit].factor)
+		unit++;
+	snprintf(text, TEXT_AMOUNT_SIZE, "%.3g %s", seconds / units[unit].factor, units[unit].name);
+	return text;
+}
+
 char *text_from_size(double bytes, char text[TEXT_AMOUNT_SIZE])
 {
 	for (size_t i = 0; i < 4; i++) {

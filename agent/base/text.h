@@ -17,6 +17,9 @@ bool text_size(const char *text, double *bytes);
 char *text_from_duration(double seconds, char text[TEXT_AMOUNT_SIZE]);
 char *text_from_size(double bytes, char text[TEXT_AMOUNT_SIZE]);
 
+/* How long something was, for people, in three digits: "0.8 s", "1.5 h", "10 y". Returns `text`. */
+char *text_from_span(double seconds, char text[TEXT_AMOUNT_SIZE]);
+
 /* The name of a file for an instance: everything but [A-Za-z0-9._-] as %XX, also a dot in the first place; reversible.
  * Returns a new text for free(). */
 char *text_percent_encode(const char *text);

@@ -1,7 +1,7 @@
 /* collect/collect.c: the sampler thread, and the commands that other threads give it.
  *
- * The thread waits in one epoll for: the timer of the next tick, a command, an exited worker, a worker's answer, and
- * by its timeout for the first deadline of a worker. */
+ * The thread waits in one epoll for: the timer of the next tick, the bell of the wall clock, a command, an exited
+ * worker, a worker's answer, and by its timeout for the first deadline of a worker. */
 #include "collect/collect.h"
 
 #include <errno.h>
@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -20,6 +19,13 @@
 #include "collect/local.h"
 #include "collect/remote.h"
 #include "collect/schedule.h"
+#include "collect/tell.h"
+#include "collect/ticker.h"
+#include "collect/wallclock.h"
+
+/* How much the wall clock may change before ticks begin anew: a quarter of the shortest interval, but never more. With
+ * as much time to wake up, a tick is then still kept. */
+#define TOLERANCE_MAX CLOCK_SECOND
 
 enum command { NONE, START, STOP, END };
 
@@ -37,6 +43,8 @@ struct runner {
 struct family {
 	size_t runner;
 	struct batch batch;                  /* sampler thread; of a local family */
+	int64_t broken;                      /* sampler thread; see mark_fresh(); 0: nothing is broken */
+	int64_t heard;                       /* lock; when its last good sample began: monotonic, ns */
 	bool first;                          /* lock: its first sample since the start has not been told */
 	struct collect_family_status status; /* lock; `error` and `stuck` are its own */
 };
@@ -45,7 +53,11 @@ struct collect {
 	const struct plan *plan;
 	struct nursery *nursery;
 	struct collect_sink sink;
-	int epoll, wake, timer;
+	struct tell tell;
+	int epoll, wake;
+	struct ticker ticker;
+	struct wallclock clock;
+	int64_t interval; /* the shortest, ns */
 	pthread_t thread;
 	struct runner *runners; /* by plugin of the plan */
 	struct family *families;
@@ -53,7 +65,7 @@ struct collect {
 	size_t round_count;
 	uint64_t *stuck_versions; /* by runner */
 	bool orphaned;            /* the nursery has died */
-	int64_t timer_next;       /* when the timer fires next: wall clock, ns; 0: it is off */
+	int64_t stopped;          /* up to when stopped sampling has been told: wall clock, ns; 0: it was not stopped */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -62,6 +74,7 @@ struct collect {
 	bool failed;
 	bool running;
 	int64_t since;      /* wall clock, ns */
+	int64_t started;    /* monotonic, ns */
 	size_t first_count; /* families whose first sample is awaited */
 };
 
@@ -87,6 +100,7 @@ static void note(struct collect *collect, size_t index, const struct batch *batc
 		status->last = batch->time;
 		status->duration = batch->duration;
 		status->samples++;
+		family->heard = batch->clock;
 	} else {
 		status->errors++;
 	}
@@ -144,14 +158,45 @@ static void deliver_round(struct collect *collect)
 	collect->round_count = 0;
 }
 
+/* Says of the first batch on a tick since its row of ticks was broken that it is that. One that was asked for before,
+ * and answered since, belongs to the old row. */
+static void mark_fresh(struct family *family, struct batch *batch)
+{
+	batch->fresh = batch->on_tick && family->broken && batch->clock >= family->broken;
+	if (batch->fresh)
+		family->broken = 0;
+}
+
+/* What a family's sample on a tick lacks because it hangs, and is skipped. */
+static void tell_stuck(const struct collect *collect, size_t family, int64_t tick)
+{
+	const struct remote_stuck *all;
+	uint64_t version;
+	size_t count;
+
+	all = remote_stuck(collect->runners[collect->families[family].runner].remote, &count, &version);
+	for (size_t i = 0; i < count; i++)
+		if (all[i].family == family)
+			tell_tick(&collect->tell, all[i].reason, family, all[i].instance, tick,
+			          all[i].reason == GAP_TIMEOUT ? "it hangs, and is skipped"
+			                                       : "the worker crashed there, and it is skipped");
+}
+
 /* A remote_told. */
-static void told(void *context, size_t family, struct batch *batch, const struct error *error)
+static void told(void *context, size_t family, struct batch *batch, const struct remote_lost *lost)
 {
 	struct collect *collect = context;
 
-	if (batch)
+	if (batch) {
+		mark_fresh(&collect->families[family], batch);
 		collect->sink.deliver(collect->sink.context, &batch, 1);
-	note(collect, family, batch, error);
+	}
+	if (batch && batch->on_tick)
+		tell_stuck(collect, family, batch->tick);
+	if (!batch && lost->on_tick)
+		tell_tick(&collect->tell, lost->reason, family, NULL, lost->tick, lost->error->text);
+	if (batch || lost->reason != GAP_STOPPED)
+		note(collect, family, batch, batch ? NULL : lost->error);
 }
 
 /* Samples the families of one plugin that never block, into the round. -1: one of them failed. */
@@ -169,81 +214,104 @@ static int sample_local(struct collect *collect, size_t index, int64_t tick, str
 		good = local_sample(&runner->local, collect->plan, i, &family->batch, error) == 0;
 		family->batch.tick = tick ? tick : family->batch.time;
 		family->batch.on_tick = tick != 0;
-		if (good)
+		if (good) {
+			mark_fresh(family, &family->batch);
 			collect->round[collect->round_count++] = &family->batch;
-		else
+		} else {
 			failed = -1;
+		}
+		if (!good && tick)
+			tell_tick(&collect->tell, GAP_ERROR, i, NULL, tick, error->text);
 		note(collect, i, good ? &family->batch : NULL, error);
 	}
 	return failed;
 }
 
+/* Asks for one family; while it still works on the sample before, this one is lost. */
+static void ask_family(struct collect *collect, size_t family, int64_t tick)
+{
+	struct remote *remote = collect->runners[collect->families[family].runner].remote;
+
+	if (remote_ask(remote, family, tick ? tick : clock_wall(), tick != 0) || !tick)
+		return;
+	add_missed(collect, family, 1);
+	tell_tick(&collect->tell, GAP_TIMEOUT, family, NULL, tick, "has not answered the question before");
+}
+
 static void ask_remote(struct collect *collect, size_t index, int64_t tick)
 {
 	for (size_t i = 0; i < collect->plan->family_count; i++)
-		if (collect->families[i].runner == index && !collect->plan->families[i].table->never_blocks &&
-		    !remote_ask(collect->runners[index].remote, i, tick ? tick : clock_wall(), tick != 0))
-			add_missed(collect, i, 1);
+		if (collect->families[i].runner == index && !collect->plan->families[i].table->never_blocks)
+			ask_family(collect, i, tick);
 }
 
 /* --- ticks ------------------------------------------------------------------------------------------------------- */
 
-/* The timer repeats by the shortest interval, so that in nearly every round it is already set. */
-static void set_timer(struct collect *collect)
+static void set_ticker(struct collect *collect)
 {
-	int64_t next = INT64_MAX, interval = INT64_MAX;
-	struct itimerspec time = {{0}, {0}};
-
-	for (size_t i = 0; i < collect->plan->plugin_count; i++) {
-		const struct schedule *schedule = &collect->runners[i].schedule;
-
-		next = schedule->next < next ? schedule->next : next;
-		interval = schedule->interval < interval ? schedule->interval : interval;
-	}
-	if (collect->running && collect->timer_next == next)
-		return;
-	/* A time of 0 switches the timer off. */
-	if (collect->running) {
-		time.it_value = (struct timespec){next / CLOCK_SECOND, next % CLOCK_SECOND};
-		time.it_interval = (struct timespec){interval / CLOCK_SECOND, interval % CLOCK_SECOND};
-	}
-	collect->timer_next = collect->running ? next : 0;
-	timerfd_settime(collect->timer, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &time, NULL);
-}
-
-/* After the timer has fired so often. */
-static void advance_timer(struct collect *collect, uint64_t times)
-{
-	int64_t interval = INT64_MAX;
+	int64_t next = INT64_MAX;
 
 	for (size_t i = 0; i < collect->plan->plugin_count; i++)
-		if (collect->runners[i].schedule.interval < interval)
-			interval = collect->runners[i].schedule.interval;
-	collect->timer_next += (int64_t)times * interval;
+		if (collect->runners[i].schedule.next < next)
+			next = collect->runners[i].schedule.next;
+	if (collect->running)
+		ticker_set(&collect->ticker, wallclock_when(&collect->clock, next), collect->interval);
+	else
+		ticker_stop(&collect->ticker);
 }
 
 static void begin_schedules(struct collect *collect)
 {
-	int64_t now = clock_wall();
-
 	for (size_t i = 0; i < collect->plan->plugin_count; i++)
-		schedule_begin(&collect->runners[i].schedule, collect->runners[i].plugin->interval, now);
+		schedule_begin(&collect->runners[i].schedule, collect->runners[i].plugin->interval, collect->clock.now.wall);
+}
+
+static void break_row(struct collect *collect, size_t index)
+{
+	for (size_t i = 0; i < collect->plan->family_count; i++)
+		if (collect->families[i].runner == index)
+			collect->families[i].broken = collect->clock.now.monotonic;
+}
+
+/* Reads the clocks, and finds out whether the wall clock was set, or the machine slept, since the last time. What was
+ * planned for the old time is then planned anew, and nothing between is made up for. */
+static void look_at_clock(struct collect *collect)
+{
+	int64_t tolerance = collect->interval / 4 < TOLERANCE_MAX ? collect->interval / 4 : TOLERANCE_MAX;
+	struct wallclock_change change;
+	struct clock_reading now;
+
+	clock_read(&now);
+	if (!wallclock_look(&collect->clock, &now, tolerance, &change))
+		return;
+	tell_change(&collect->tell, &change, collect->running, collect->interval);
+	for (size_t i = 0; i < collect->plan->plugin_count; i++)
+		if (!collect->running || schedule_resume(&collect->runners[i].schedule, now.wall))
+			break_row(collect, i);
+	if (collect->stopped > now.wall)
+		collect->stopped = now.wall;
+}
+
+static void note_lost(struct collect *collect, size_t index, const struct schedule_lost *lost)
+{
+	for (size_t i = 0; i < collect->plan->family_count; i++)
+		if (collect->families[i].runner == index)
+			add_missed(collect, i, lost->count);
+	tell_late(&collect->tell, collect->runners[index].plugin, lost, collect->clock.now.wall);
 }
 
 /* Samples all that is due. Workers are asked first: they run while the agent samples the rest. */
 static void keep_ticks(struct collect *collect)
 {
-	int64_t now = clock_wall();
 	struct error error;
 
 	for (size_t i = 0; i < collect->plan->plugin_count; i++) {
 		struct runner *runner = &collect->runners[i];
-		uint64_t missed = 0;
+		struct schedule_lost lost;
 
-		runner->tick = schedule_take(&runner->schedule, now, &missed);
-		for (size_t k = 0; missed && k < collect->plan->family_count; k++)
-			if (collect->families[k].runner == i)
-				add_missed(collect, k, missed);
+		runner->tick = schedule_take(&runner->schedule, collect->clock.now.wall, &lost);
+		if (lost.count)
+			note_lost(collect, i, &lost);
 		if (runner->tick && runner->remote)
 			ask_remote(collect, i, runner->tick);
 	}
@@ -253,20 +321,22 @@ static void keep_ticks(struct collect *collect)
 	deliver_round(collect);
 }
 
-/* The timer fired, or the clock was set: then what was planned for the old time is planned anew. */
-static void read_timer(struct collect *collect)
+/* The timer fired. */
+static void tick(struct collect *collect)
 {
-	uint64_t times;
-
-	if (read(collect->timer, &times, sizeof(times)) == sizeof(times)) {
-		advance_timer(collect, times);
+	ticker_read_timer(&collect->ticker);
+	look_at_clock(collect);
+	if (collect->running)
 		keep_ticks(collect);
-	} else if (errno == ECANCELED) {
-		log_info("the clock was set; ticks begin anew");
-		begin_schedules(collect);
-		collect->timer_next = 0;
-	}
-	set_timer(collect);
+	set_ticker(collect);
+}
+
+/* The wall clock was set. */
+static void hear_bell(struct collect *collect)
+{
+	ticker_read_bell(&collect->ticker);
+	look_at_clock(collect);
+	set_ticker(collect);
 }
 
 /* --- starting and stopping --------------------------------------------------------------------------------------- */
@@ -301,7 +371,8 @@ static void set_running(struct collect *collect, bool running)
 {
 	pthread_mutex_lock(&collect->lock);
 	collect->running = running;
-	collect->since = clock_wall();
+	collect->since = collect->clock.now.wall;
+	collect->started = collect->clock.now.monotonic;
 	pthread_mutex_unlock(&collect->lock);
 }
 
@@ -314,6 +385,35 @@ static void await_first(struct collect *collect)
 	pthread_mutex_unlock(&collect->lock);
 }
 
+/* From when sampling was stopped to the first tick of each plugin, which is not always the first after the start. */
+static void tell_stop_ended(struct collect *collect)
+{
+	if (!collect->stopped)
+		return;
+	tell_stopped(&collect->tell, NULL, collect->stopped, collect->since);
+	for (size_t i = 0; i < collect->plan->plugin_count; i++) {
+		const struct schedule *schedule = &collect->runners[i].schedule;
+
+		tell_stopped(&collect->tell, collect->runners[i].plugin, collect->since, schedule->next - schedule->interval);
+	}
+	collect->stopped = 0;
+}
+
+/* Tells what is unknown already, from the newest tick on: the agent may never come to tell the rest. */
+static void tell_stop_begun(struct collect *collect)
+{
+	int64_t newest = 0;
+
+	for (size_t i = 0; i < collect->plan->plugin_count; i++) {
+		const struct schedule *schedule = &collect->runners[i].schedule;
+
+		if (schedule->next - schedule->interval > newest)
+			newest = schedule->next - schedule->interval;
+	}
+	collect->stopped = newest < collect->since ? newest : collect->since;
+	tell_stopped(&collect->tell, NULL, collect->stopped, collect->since);
+}
+
 static int start(struct collect *collect, struct error *error)
 {
 	if (collect->running)
@@ -323,24 +423,42 @@ static int start(struct collect *collect, struct error *error)
 		close_all(collect);
 		return -1;
 	}
+	look_at_clock(collect);
 	set_running(collect, true);
 	collect->sink.started(collect->sink.context, collect->since);
 	begin_schedules(collect);
+	tell_stop_ended(collect);
 	for (size_t i = 0; i < collect->plan->plugin_count; i++)
 		if (collect->runners[i].remote)
 			ask_remote(collect, i, 0);
 	deliver_round(collect);
-	set_timer(collect);
+	set_ticker(collect);
 	return 0;
+}
+
+static void halt(struct collect *collect)
+{
+	look_at_clock(collect);
+	close_all(collect);
+	set_running(collect, false);
+	set_ticker(collect);
 }
 
 static void stop(struct collect *collect)
 {
 	if (!collect->running)
 		return;
-	close_all(collect);
-	set_running(collect, false);
-	set_timer(collect);
+	halt(collect);
+	tell_stop_begun(collect);
+}
+
+/* The agent ends. What is lost until another one runs is not this one's to tell, but that it was stopped is. */
+static void end(struct collect *collect)
+{
+	if (collect->running)
+		halt(collect);
+	else if (collect->stopped)
+		tell_stopped(&collect->tell, NULL, collect->stopped, clock_wall());
 }
 
 /* Does what another thread asked for. False: it was the end. */
@@ -357,8 +475,10 @@ static bool obey(struct collect *collect)
 	pthread_mutex_unlock(&collect->lock);
 	if (command == START)
 		failed = start(collect, &error);
-	else if (command == STOP || command == END)
+	else if (command == STOP)
 		stop(collect);
+	else if (command == END)
+		end(collect);
 	pthread_mutex_lock(&collect->lock);
 	collect->command = NONE;
 	collect->failed = failed < 0;
@@ -424,8 +544,10 @@ static bool handle(struct collect *collect, void *whom)
 {
 	if (whom == &collect->wake)
 		return obey(collect);
-	if (whom == &collect->timer)
-		read_timer(collect);
+	if (whom == &collect->ticker.timer)
+		tick(collect);
+	else if (whom == &collect->ticker.bell)
+		hear_bell(collect);
 	else if (whom == collect->nursery)
 		read_exits(collect);
 	else
@@ -470,8 +592,12 @@ static void make_runners(struct collect *collect, size_t worker_kind)
 	collect->families = memory_array(plan->family_count, sizeof(*collect->families));
 	collect->round = memory_array(plan->family_count, sizeof(struct batch *));
 	collect->stuck_versions = memory_array(plan->plugin_count, sizeof(*collect->stuck_versions));
-	for (size_t i = 0; i < plan->plugin_count; i++)
+	collect->interval = INT64_MAX;
+	for (size_t i = 0; i < plan->plugin_count; i++) {
 		collect->runners[i].plugin = &plan->plugins[i];
+		if (plan->plugins[i].interval < collect->interval)
+			collect->interval = plan->plugins[i].interval;
+	}
 	for (size_t i = 0; i < plan->family_count; i++) {
 		struct family *family = &collect->families[i];
 		struct runner *runner = &collect->runners[plan->families[i].plugin - plan->plugins];
@@ -498,13 +624,24 @@ static void init_lock(struct collect *collect)
 	pthread_condattr_destroy(&clock);
 }
 
-static void close_descriptors(const struct collect *collect)
+static int open_descriptors(struct collect *collect, struct error *error)
 {
-	const int fds[] = {collect->epoll, collect->wake, collect->timer};
+	collect->epoll = epoll_create1(EPOLL_CLOEXEC);
+	collect->wake = eventfd(0, EFD_CLOEXEC);
+	if (ticker_open(&collect->ticker, error) < 0)
+		return -1;
+	if (collect->epoll < 0 || collect->wake < 0)
+		return error_set(error, "cannot prepare sampling: %s", strerror(errno));
+	return 0;
+}
 
-	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
+static void close_descriptors(struct collect *collect)
+{
+	if (collect->epoll >= 0)
+		close(collect->epoll);
+	if (collect->wake >= 0)
+		close(collect->wake);
+	ticker_close(&collect->ticker);
 }
 
 struct collect *collect_new(const struct plan *plan, struct nursery *nursery, size_t worker_kind,
@@ -515,20 +652,20 @@ struct collect *collect_new(const struct plan *plan, struct nursery *nursery, si
 	collect->plan = plan;
 	collect->nursery = nursery;
 	collect->sink = *sink;
-	collect->since = clock_wall();
-	collect->epoll = epoll_create1(EPOLL_CLOEXEC);
-	collect->wake = eventfd(0, EFD_CLOEXEC);
-	collect->timer = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (collect->epoll < 0 || collect->wake < 0 || collect->timer < 0) {
-		error_set(error, "cannot prepare sampling: %s", strerror(errno));
+	collect->tell = (struct tell){plan, sink->gap, sink->context};
+	if (open_descriptors(collect, error) < 0) {
 		close_descriptors(collect);
 		free(collect);
 		return NULL;
 	}
+	clock_read(&collect->clock.now);
+	collect->since = collect->clock.now.wall;
+	collect->stopped = plan->autostart ? 0 : collect->since;
 	make_runners(collect, worker_kind);
 	init_lock(collect);
 	listen_to(collect, collect->wake, &collect->wake);
-	listen_to(collect, collect->timer, &collect->timer);
+	listen_to(collect, collect->ticker.timer, &collect->ticker.timer);
+	listen_to(collect, collect->ticker.bell, &collect->ticker.bell);
 	listen_to(collect, nursery_fd(nursery), nursery);
 	if (pthread_create(&collect->thread, NULL, live, collect) != 0) {
 		log_error("cannot start the sampler's thread");
@@ -636,6 +773,14 @@ static const char *copy_text(const char *text, char **end)
 	return copy;
 }
 
+/* With the lock held. */
+static int64_t how_quiet(const struct collect *collect, const struct family *family)
+{
+	int64_t since = family->heard > collect->started ? family->heard : collect->started;
+
+	return collect->running ? clock_monotonic() - since : 0;
+}
+
 /* The block: status, families, all that is stuck, texts. */
 struct collect_status *collect_status(struct collect *collect)
 {
@@ -655,6 +800,7 @@ struct collect_status *collect_status(struct collect *collect)
 	*status = (struct collect_status){collect->running, collect->since, count, families};
 	for (size_t i = 0; i < count; i++) {
 		families[i] = collect->families[i].status;
+		families[i].quiet = how_quiet(collect, &collect->families[i]);
 		if (families[i].error)
 			families[i].error = copy_text(families[i].error, &text);
 		for (size_t k = 0; k < families[i].stuck_count; k++)

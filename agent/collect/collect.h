@@ -2,11 +2,18 @@
  *
  * One thread, the sampler, woken once for everything that is due:
  *
+ *     wallclock.c was the wall clock set, did the machine sleep?                     (pure)
  *     schedule.c  ticks on the wall clock; late ones are skipped and counted         (pure)
+ *     ticker.c    the timer and the bell that wake the thread
+ *     tell.c      why a tick was lost, as gaps
  *     host.c      what plugin.h promises to plugins
  *     local.c     families that never block: sampled on the sampler thread itself
  *     remote.c    families that may block: asked of a worker process, with a deadline, back-off and a list of what hangs
  *     collect.c   the thread: timer, workers and commands in one epoll
+ *
+ * The thread waits by the monotonic clock, and each time that it wakes it looks at what lies between that and the wall
+ * clock. Where the wall clock was set or the machine slept, ticks go on at the new time at once: whatever the size of
+ * the jump, it costs one look, one gap, and no sample is made up. (metric/batch.h: `fresh`.)
  *
  * What was sampled in one wake-up is handed to `deliver`, on the sampler thread. */
 #ifndef COLLECT_COLLECT_H
@@ -19,12 +26,14 @@
 #include "base/error.h"
 #include "config/plan.h"
 #include "metric/batch.h"
+#include "metric/gap.h"
 #include "worker/nursery.h"
 
 /* Where samples go. Sampler thread. */
 struct collect_sink {
 	void (*started)(void *context, int64_t since); /* a start of the service, before its first sample: wall clock, ns */
 	void (*deliver)(void *context, struct batch *const *batches, size_t count);
+	gap_sink *gap; /* each tick that is lost, as (tick - interval, tick], and why */
 	void *context;
 };
 
@@ -57,7 +66,8 @@ struct collect_family_status {
 	int64_t last;      /* when its last good sample began: wall clock, ns; 0: none */
 	int64_t duration;  /* of the last sample, ns */
 	uint64_t samples;  /* good ones since the agent started */
-	uint64_t missed;   /* ticks that were skipped */
+	int64_t quiet;     /* since its last good sample, or the start; 0 while stopped: monotonic, ns */
+	uint64_t missed;   /* ticks that were skipped; those that a set clock, or sleep, jumped over never were */
 	uint64_t errors;   /* samples that failed */
 	const char *error; /* of the last sample; NULL when it went well */
 	size_t stuck_count;

@@ -27,6 +27,7 @@ int local_sample(struct local *local, const struct plan *plan, size_t family, st
 
 	batch_begin(batch, family, table->field_count, table->label_count);
 	batch->time = clock_wall();
+	batch->clock = began;
 	failed = host_sample(&local->host, table, local->state, &handed, error);
 	batch->duration = clock_monotonic() - began;
 	return failed;

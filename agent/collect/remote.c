@@ -46,8 +46,9 @@ struct remote {
 	int64_t asked_wall;
 	int64_t deadline; /* monotonic, ns */
 
-	int64_t retry_at; /* no worker before: monotonic, ns */
-	int64_t pause;    /* 0: the last worker did well */
+	int64_t retry_at;       /* no worker before: monotonic, ns */
+	int64_t pause;          /* 0: the last worker did well */
+	enum gap_reason reason; /* why there is none */
 	struct remote_stuck *stuck;
 	size_t stuck_count;
 	uint64_t stuck_version;
@@ -82,12 +83,24 @@ static void end_worker(struct remote *remote)
 	remote->set_up = false;
 }
 
+static void fail(struct remote *remote, struct question *question, enum gap_reason reason, const struct error *error)
+{
+	const struct remote_lost lost = {question->tick, question->on_tick, reason, error};
+
+	question->waiting = false;
+	if (remote->current == question)
+		remote->current = NULL;
+	remote->told(remote->context, question->family, NULL, &lost);
+}
+
 void remote_stop(struct remote *remote)
 {
+	static const struct error error = {"sampling was stopped before it answered"};
+
 	end_worker(remote);
-	remote->current = NULL;
 	for (size_t i = 0; i < remote->question_count; i++)
-		remote->questions[i].waiting = false;
+		if (remote->questions[i].waiting)
+			fail(remote, &remote->questions[i], GAP_STOPPED, &error);
 	remote->retry_at = remote->pause = 0;
 }
 
@@ -124,7 +137,7 @@ static size_t count_left(const struct remote *remote)
 }
 
 /* The worker hangs on, or crashed in, the instance whose name is in its page. */
-static void add_stuck(struct remote *remote, const char *instance, const char *how)
+static void add_stuck(struct remote *remote, const char *instance, enum gap_reason reason, const char *how)
 {
 	struct remote_stuck *stuck = find_stuck(remote, remote->current->family, instance);
 
@@ -137,6 +150,7 @@ static void add_stuck(struct remote *remote, const char *instance, const char *h
 		log_warning("%s: %s %s; it is skipped, the others go on", remote->plan->families[stuck->family].table->name,
 		            instance, how);
 	}
+	stuck->reason = reason;
 	stuck->pid = remote->worker.pid;
 	stuck->trying = false;
 	stuck->pause = stuck->pause ? 2 * stuck->pause : STUCK_PAUSE_MIN;
@@ -197,8 +211,10 @@ static int start_worker(struct remote *remote, struct error *error)
 
 	if (clock_monotonic() < remote->retry_at)
 		return error_set(error, "its last worker failed; a new one is started after a pause");
+	remote->reason = GAP_TIMEOUT;
 	if (count_left(remote) >= REMOTE_LEFT_MAX)
 		return error_set(error, "%d processes hang and cannot be ended", REMOTE_LEFT_MAX);
+	remote->reason = GAP_ERROR;
 	if (nursery_spawn(remote->nursery, remote->worker_kind, &remote->worker, error) < 0)
 		return -1;
 	epoll_ctl(remote->epoll, EPOLL_CTL_ADD, remote->worker.socket, &event);
@@ -242,21 +258,13 @@ static int64_t patience(const struct remote *remote)
 	                                        : interval;
 }
 
-static void fail(struct remote *remote, struct question *question, const struct error *error)
-{
-	question->waiting = false;
-	if (remote->current == question)
-		remote->current = NULL;
-	remote->told(remote->context, question->family, NULL, error);
-}
-
 /* Puts the question to the worker, a new one if there is none. */
 static void put(struct remote *remote, struct question *question)
 {
 	struct error error = {""};
 
 	if (!remote->worker.pid && start_worker(remote, &error) < 0) {
-		fail(remote, question, &error);
+		fail(remote, question, remote->reason, &error);
 		return;
 	}
 	remote->asked = clock_monotonic();
@@ -297,7 +305,7 @@ bool remote_ask(struct remote *remote, size_t family, int64_t tick, bool on_tick
 
 /* The worker is no more, or is not to be any more. With the name of an instance, the question is put again without it
  * at once; without, it has failed. */
-static void lose_worker(struct remote *remote, const struct error *how)
+static void lose_worker(struct remote *remote, enum gap_reason reason, const struct error *how)
 {
 	struct question *question = remote->current;
 	char instance[WORKER_PLACE_SIZE] = "";
@@ -306,20 +314,21 @@ static void lose_worker(struct remote *remote, const struct error *how)
 	if (remote->worker.page)
 		memcpy(instance, remote->worker.page->place, sizeof(instance) - 1);
 	if (question && instance[0])
-		add_stuck(remote, instance, how->text);
+		add_stuck(remote, instance, reason, how->text);
 	end_worker(remote);
 	remote->current = NULL;
 	if (question && instance[0]) {
 		put(remote, question);
 		return;
 	}
+	remote->reason = reason;
 	remote->retry_at = clock_monotonic() + remote->pause;
 	remote->pause = remote->pause ? 2 * remote->pause : FAMILY_PAUSE_MIN;
 	if (remote->pause > FAMILY_PAUSE_MAX)
 		remote->pause = FAMILY_PAUSE_MAX;
 	log_warning("%s: its worker %s", remote->plugin->name, how->text);
 	if (question)
-		fail(remote, question, how);
+		fail(remote, question, reason, how);
 	put_next(remote);
 }
 
@@ -333,7 +342,7 @@ void remote_expire(struct remote *remote)
 	struct error how;
 
 	error_set(&how, "has not answered for %.3g s", clock_seconds(clock_monotonic() - remote->asked));
-	lose_worker(remote, &how);
+	lose_worker(remote, GAP_TIMEOUT, &how);
 }
 
 void remote_exited(struct remote *remote, pid_t pid, int status)
@@ -352,7 +361,7 @@ void remote_exited(struct remote *remote, pid_t pid, int status)
 		error_set(&how, "was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
 	else
 		error_set(&how, "has ended with status %d", WEXITSTATUS(status));
-	lose_worker(remote, &how);
+	lose_worker(remote, GAP_ERROR, &how);
 	/* It has crashed in an instance: it does not hang there. */
 	for (size_t i = 0; i < remote->stuck_count; i++) {
 		if (remote->stuck[i].pid != pid)
@@ -375,17 +384,22 @@ static void take_reply(struct remote *remote, struct question *question)
 	got = wire_get_reply(&remote->message, batch, &error);
 	if (got < 0) {
 		error_set(&error, "gave an answer that is none");
-		lose_worker(remote, &error);
+		lose_worker(remote, GAP_ERROR, &error);
 		return;
 	}
 	batch->tick = question->tick;
 	batch->on_tick = question->on_tick;
 	batch->time = remote->asked_wall;
+	batch->clock = remote->asked;
 	forgive(remote, question->family);
-	question->waiting = false;
-	remote->current = NULL;
 	remote->pause = 0;
-	remote->told(remote->context, question->family, got ? batch : NULL, &error);
+	if (got) {
+		question->waiting = false;
+		remote->current = NULL;
+		remote->told(remote->context, question->family, batch, NULL);
+	} else {
+		fail(remote, question, GAP_ERROR, &error);
+	}
 	put_next(remote);
 }
 

@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "config/plan.h"
 #include "metric/batch.h"
+#include "metric/gap.h"
 #include "worker/nursery.h"
 
 /* A worker that has not answered after one interval of its plugin, but in these bounds, hangs. */
@@ -29,18 +30,27 @@
 /* Processes of one plugin that hang and cannot be killed: beyond that many its families are not sampled any more. */
 #define REMOTE_LEFT_MAX 32
 
+/* A sample that was asked for and does not come. */
+struct remote_lost {
+	int64_t tick; /* as it was asked */
+	bool on_tick;
+	enum gap_reason reason; /* GAP_TIMEOUT, GAP_ERROR; GAP_STOPPED: remote_stop() came before the answer */
+	const struct error *error;
+};
+
 /* What is told of a family's sample: its batch, or NULL and why there is none. */
-typedef void remote_told(void *context, size_t family, struct batch *batch, const struct error *error);
+typedef void remote_told(void *context, size_t family, struct batch *batch, const struct remote_lost *lost);
 
 /* What hangs. */
 struct remote_stuck {
 	size_t family;
 	char *instance;
-	int64_t since;    /* monotonic, ns */
-	pid_t pid;        /* of the process that hangs on it; 0: it has ended */
-	int64_t retry_at; /* monotonic, ns; when pid is 0 */
-	int64_t pause;    /* until the next try, ns */
-	bool trying;      /* it is entered again */
+	int64_t since;          /* monotonic, ns */
+	pid_t pid;              /* of the process that hangs on it; 0: it has ended */
+	int64_t retry_at;       /* monotonic, ns; when pid is 0 */
+	int64_t pause;          /* until the next try, ns */
+	bool trying;            /* it is entered again */
+	enum gap_reason reason; /* GAP_TIMEOUT: it hangs; GAP_ERROR: the worker crashed there */
 };
 
 struct remote;
@@ -53,7 +63,7 @@ void remote_free(struct remote *remote);
 /* Asks for a sample of a family (of the plan). False: the last one has not been answered. */
 bool remote_ask(struct remote *remote, size_t family, int64_t tick, bool on_tick);
 
-/* Ends the worker; what was asked is forgotten. */
+/* Ends the worker; what was asked is told as lost, and forgotten. */
 void remote_stop(struct remote *remote);
 
 /* The worker's socket is readable, or closed. */

@@ -13,7 +13,7 @@ enum gap_reason {
 	GAP_ERROR,         /* it answered that it cannot, or crashed */
 	GAP_STOPPED,       /* sampling was stopped by /stop */
 	GAP_LATE,          /* the tick came too late and was passed over */
-	GAP_CLOCK_STEP,    /* the wall clock was set */
+	GAP_CLOCK_STEP,    /* the wall clock was set, see below */
 	GAP_SUSPEND,       /* the machine slept */
 	GAP_AGENT_DOWN,    /* no agent was running */
 	GAP_DISK_FULL,     /* samples were lost because they could not be written for too long */
@@ -23,6 +23,10 @@ enum gap_reason {
 	GAP_DEVICE_GONE,   /* the instance was not there */
 	GAP_REASONS,
 };
+
+/* GAP_CLOCK_STEP. Forward: (the last tick before, the new time], times that never were. Back: a mark and no stretch, the
+ * shortest interval up to the new time. Nothing is unknown there, as these times were sampled when they first came, and
+ * those after it are sampled anew; it says why what had been sampled at later times has gone from the series. */
 
 /* All texts belong to whoever hands it over, and are copied by who keeps it. */
 struct gap {

@@ -35,11 +35,9 @@ static void add_reason(struct verdict *verdict, const char *format, ...)
 	json_array_append_new(verdict->reasons, tree_text(words));
 }
 
-static bool is_late(const struct collect_status *status, const struct collect_family_status *family)
+static bool is_late(const struct collect_family_status *family)
 {
-	int64_t last = family->last > status->since ? family->last : status->since;
-
-	return status->running && clock_wall() - last > LATE_INTERVALS * family->interval + LATE_GRACE;
+	return family->quiet > LATE_INTERVALS * family->interval + LATE_GRACE;
 }
 
 static void judge_family(struct verdict *verdict, const char *name, const struct collect_status *status,
@@ -47,9 +45,9 @@ static void judge_family(struct verdict *verdict, const char *name, const struct
 {
 	if (status->running && family->error)
 		add_reason(verdict, "%s is not sampled: %s", name, family->error);
-	else if (is_late(status, family))
+	else if (is_late(family))
 		add_reason(verdict, "%s has had no sample for a long time", name);
-	verdict->missing += (status->running && family->error) || is_late(status, family);
+	verdict->missing += (status->running && family->error) || is_late(family);
 	for (size_t i = 0; i < family->stuck_count; i++)
 		add_reason(verdict, "%s: %s does not answer", name, family->stuck[i].instance);
 }

@@ -101,6 +101,21 @@ static void writes_sizes_for_people(void **state)
 	assert_string_equal(text_from_size(1e12, text), "1.0 TB");
 }
 
+static void writes_spans_for_people(void **state)
+{
+	char text[TEXT_AMOUNT_SIZE];
+
+	(void)state;
+	assert_string_equal(text_from_span(0.8, text), "0.8 s");
+	assert_string_equal(text_from_span(59.94, text), "59.9 s");
+	assert_string_equal(text_from_span(59.98, text), "1 min");
+	assert_string_equal(text_from_span(3600.02, text), "1 h");
+	assert_string_equal(text_from_span(5400, text), "1.5 h");
+	assert_string_equal(text_from_span(86400, text), "1 d");
+	assert_string_equal(text_from_span(3652 * 86400.0, text), "10 y");
+	assert_string_equal(text_from_span(0, text), "0 s");
+}
+
 static void assert_encoded(const char *text, const char *expected)
 {
 	char *encoded = text_percent_encode(text);
@@ -185,6 +200,7 @@ int main(void)
 		cmocka_unit_test(reads_sizes),
 		cmocka_unit_test(writes_durations_that_it_reads),
 		cmocka_unit_test(writes_sizes_for_people),
+		cmocka_unit_test(writes_spans_for_people),
 		cmocka_unit_test(encodes_names_of_files),
 		cmocka_unit_test(guesses_what_was_meant),
 	};
