@@ -266,6 +266,21 @@ static void begin_schedules(struct collect *collect)
 		schedule_begin(&collect->runners[i].schedule, collect->runners[i].plugin->interval, collect->clock.now.wall);
 }
 
+/* The last tick of all that has been. */
+static int64_t newest_tick(const struct collect *collect)
+{
+	int64_t newest = 0;
+
+	for (size_t i = 0; i < collect->plan->plugin_count; i++) {
+		const struct schedule *schedule = &collect->runners[i].schedule;
+
+		if (schedule->next - schedule->interval > newest)
+			newest = schedule->next - schedule->interval;
+	}
+	/* The first tick after a start may be more than an interval away. */
+	return newest < collect->clock.now.wall ? newest : collect->clock.now.wall;
+}
+
 static void break_row(struct collect *collect, size_t index)
 {
 	for (size_t i = 0; i < collect->plan->family_count; i++)
@@ -278,13 +293,14 @@ static void break_row(struct collect *collect, size_t index)
 static void look_at_clock(struct collect *collect)
 {
 	int64_t tolerance = collect->interval / 4 < TOLERANCE_MAX ? collect->interval / 4 : TOLERANCE_MAX;
+	int64_t newest = newest_tick(collect);
 	struct wallclock_change change;
 	struct clock_reading now;
 
 	clock_read(&now);
 	if (!wallclock_look(&collect->clock, &now, tolerance, &change))
 		return;
-	tell_change(&collect->tell, &change, collect->running, collect->interval);
+	tell_change(&collect->tell, &change, collect->running ? newest : 0, collect->interval);
 	for (size_t i = 0; i < collect->plan->plugin_count; i++)
 		if (!collect->running || schedule_resume(&collect->runners[i].schedule, now.wall))
 			break_row(collect, i);
@@ -399,18 +415,10 @@ static void tell_stop_ended(struct collect *collect)
 	collect->stopped = 0;
 }
 
-/* Tells what is unknown already, from the newest tick on: the agent may never come to tell the rest. */
+/* Tells what is unknown already: the agent may never come to tell the rest. */
 static void tell_stop_begun(struct collect *collect)
 {
-	int64_t newest = 0;
-
-	for (size_t i = 0; i < collect->plan->plugin_count; i++) {
-		const struct schedule *schedule = &collect->runners[i].schedule;
-
-		if (schedule->next - schedule->interval > newest)
-			newest = schedule->next - schedule->interval;
-	}
-	collect->stopped = newest < collect->since ? newest : collect->since;
+	collect->stopped = newest_tick(collect);
 	tell_stopped(&collect->tell, NULL, collect->stopped, collect->since);
 }
 

@@ -52,7 +52,7 @@ void tell_late(const struct tell *tell, const struct plan_plugin *plugin, const 
 	tell_plugin(tell, plugin, &gap);
 }
 
-void tell_change(const struct tell *tell, const struct wallclock_change *change, bool running, int64_t interval)
+void tell_change(const struct tell *tell, const struct wallclock_change *change, int64_t newest, int64_t interval)
 {
 	char words[WORDS_SIZE], span[TEXT_AMOUNT_SIZE];
 	int64_t woken = change->after - change->set;
@@ -60,8 +60,8 @@ void tell_change(const struct tell *tell, const struct wallclock_change *change,
 	if (change->slept) {
 		snprintf(words, sizeof(words), "slept for %s", text_from_span(clock_seconds(change->slept), span));
 		log_info("the machine %s; sampling goes on from now", words);
-		if (running)
-			tell_all(tell, GAP_SUSPEND, change->before, woken, words);
+		if (newest)
+			tell_all(tell, GAP_SUSPEND, newest, woken, words);
 	}
 	if (!change->set)
 		return;
@@ -70,8 +70,8 @@ void tell_change(const struct tell *tell, const struct wallclock_change *change,
 	log_info("the clock was %s; sampling goes on at the new time", words);
 	if (change->set < 0)
 		tell_all(tell, GAP_CLOCK_STEP, change->after - interval, change->after, words);
-	else if (running)
-		tell_all(tell, GAP_CLOCK_STEP, change->slept ? woken : change->before, change->after, words);
+	else if (newest)
+		tell_all(tell, GAP_CLOCK_STEP, change->slept ? woken : newest, change->after, words);
 }
 
 void tell_stopped(const struct tell *tell, const struct plan_plugin *plugin, int64_t from, int64_t to)

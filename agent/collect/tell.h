@@ -4,7 +4,6 @@
 #ifndef COLLECT_TELL_H
 #define COLLECT_TELL_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,9 +27,10 @@ void tell_tick(const struct tell *tell, enum gap_reason reason, size_t family, c
 void tell_late(const struct tell *tell, const struct plan_plugin *plugin, const struct schedule_lost *lost,
                int64_t now);
 
-/* The wall clock was set, or the machine slept: a line of the log for each, and one gap of everything. While sampling
- * is stopped no tick is lost to it; then only a clock that was set back is told. `interval` is the shortest. */
-void tell_change(const struct tell *tell, const struct wallclock_change *change, bool running, int64_t interval);
+/* The wall clock was set, or the machine slept: a line of the log for each, and one gap of everything from the newest
+ * tick on. While sampling is stopped (newest 0) no tick is lost to it; then only a clock that was set back is told.
+ * `interval` is the shortest. */
+void tell_change(const struct tell *tell, const struct wallclock_change *change, int64_t newest, int64_t interval);
 
 /* Sampling was stopped from `from` until now; nothing where that is no time. With a plugin: only its families. */
 void tell_stopped(const struct tell *tell, const struct plan_plugin *plugin, int64_t from, int64_t to);

@@ -14,7 +14,7 @@ bool wallclock_look(struct wallclock *clock, const struct clock_reading *now, in
 	set = now->wall - clock->now.wall - passed - slept;
 	if (llabs(set) <= tolerance)
 		set = 0;
-	*change = (struct wallclock_change){.before = clock->now.wall, .after = now->wall, .slept = slept, .set = set};
+	*change = (struct wallclock_change){.after = now->wall, .slept = slept, .set = set};
 	clock->now = *now;
 	return slept || set;
 }

@@ -19,9 +19,9 @@ struct wallclock {
 
 /* What happened between two looks. Both may have. */
 struct wallclock_change {
-	int64_t before, after; /* the wall clock at both looks, ns */
-	int64_t slept;         /* for so long, ns; 0: it did not */
-	int64_t set;           /* by so much, forward > 0, ns; 0: it was not */
+	int64_t after; /* the wall clock at the second, ns */
+	int64_t slept; /* for so long, ns; 0: it did not */
+	int64_t set;   /* by so much, forward > 0, ns; 0: it was not */
 };
 
 /* Looks again. False: all went on, but for changes within the tolerance (ns), which are followed as if they were
