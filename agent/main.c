@@ -277,6 +277,14 @@ static void kept(void *context, struct batch *batch)
 	metric_publish(agent->metric, &batch, 1);
 }
 
+/* Any thread; the store holds a lock. */
+static bool forget(void *context, size_t family, const char *instance)
+{
+	struct agent *agent = context;
+
+	return metric_forget(agent->metric, family, instance);
+}
+
 /* Sampler thread. */
 static void started(void *context, int64_t since)
 {
@@ -335,7 +343,7 @@ static void remember(const struct agent *agent)
 static int bring_up(struct agent *agent, struct error *error)
 {
 	const struct plan *plan = agent->plan;
-	const struct store_sink safe = {.kept = kept, .context = agent};
+	const struct store_sink safe = {.kept = kept, .forget = forget, .context = agent};
 	const struct collect_sink sink = {.started = started, .deliver = deliver, .gap = note_gap, .context = agent};
 
 	agent->listener = http_listen(plan, agent->address, error);

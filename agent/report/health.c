@@ -59,8 +59,12 @@ static void judge(struct verdict *verdict, const struct report *report, const st
 		judge_family(verdict, report->plan->families[i].table->name, status, &status->families[i]);
 	for (size_t i = 0; report->refused && report->refused[i]; i++)
 		add_reason(verdict, "%s", report->refused[i]);
+	if (store->late)
+		add_reason(verdict, "the disk of %s does not answer: samples wait in memory", report->plan->data_dir);
 	if (store->error[0])
 		add_reason(verdict, "the store cannot write: %s", store->error);
+	if (store->journal_error[0])
+		add_reason(verdict, "the journal cannot be written: %s", store->journal_error);
 	verdict->failing =
 		(status->running && verdict->missing == status->family_count) || (store->error[0] && store->last_written == 0);
 }
@@ -106,6 +110,20 @@ static json_t *show_families(const struct plan *plan, const struct collect_statu
 	return list;
 }
 
+static json_t *show_journal(const struct store_status *store)
+{
+	json_t *object = json_object();
+
+	tree_set(object, "size", json_integer(store->journal_size));
+	tree_set(object, "live", json_integer(store->journal_live));
+	tree_set(object, "syncs", json_integer((json_int_t)store->journal_syncs));
+	tree_set(object, "checkpoints", json_integer((json_int_t)store->checkpoints));
+	tree_set(object, "replayed", json_integer((json_int_t)store->replayed));
+	tree_set(object, "replay_duration", tree_number(clock_seconds(store->replay_duration), 6));
+	tree_set(object, "error", tree_text(store->journal_error[0] ? store->journal_error : NULL));
+	return object;
+}
+
 static json_t *show_store(const struct plan *plan, const struct store_status *store)
 {
 	json_t *object = json_object();
@@ -120,6 +138,8 @@ static json_t *show_store(const struct plan *plan, const struct store_status *st
 	tree_set(object, "flush_duration", tree_number(clock_seconds(store->flush_duration), 6));
 	tree_set(object, "errors", json_integer((json_int_t)store->errors));
 	tree_set(object, "error", tree_text(store->error[0] ? store->error : NULL));
+	tree_set(object, "late", json_boolean(store->late));
+	tree_set(object, "journal", show_journal(store));
 	return object;
 }
 

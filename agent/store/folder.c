@@ -31,6 +31,15 @@ int folder_lock(const char *path, struct error *error)
 	return fd;
 }
 
+/* Files are written to also where the journal cannot be. */
+static void open_journal(struct store *store)
+{
+	struct error error = {""};
+	int failed = journal_reopen(store->journal, &error);
+
+	intake_tell_journal(store, failed, &error);
+}
+
 /* Begins anew in a folder that has none of ours: its files are made when the next samples are written. */
 static int take_anew(struct store *store, struct error *error)
 {
@@ -48,7 +57,8 @@ static int take_anew(struct store *store, struct error *error)
 		series->imaged = 0;
 	}
 	pthread_mutex_unlock(&store->writing);
-	return journal_reopen(store->journal, error);
+	open_journal(store);
+	return 0;
 }
 
 int folder_check(struct store *store, struct error *error)
@@ -60,8 +70,11 @@ int folder_check(struct store *store, struct error *error)
 	            there.st_dev == ours.st_dev;
 
 	free(name);
-	if (same)
-		return journal_is_open(store->journal) ? 0 : journal_reopen(store->journal, error);
+	if (same) {
+		if (!journal_is_open(store->journal))
+			open_journal(store);
+		return 0;
+	}
 	if (stat(path, &folder) == 0 && folder.st_dev != ours.st_dev)
 		return error_set(error,
 		                 "%s is on another file system than when pindrop started: was it unmounted? Nothing is "

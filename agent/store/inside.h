@@ -36,19 +36,22 @@ struct series {
 	char *path;             /* constant */
 	struct backlog coming;  /* lock */
 	struct backlog leaving; /* writing */
-	int64_t seen;           /* lock: the newest tick that came: wall clock, ns; 0: none since the start */
-	bool ready;             /* writing: the file is there and fits */
-	bool counted;           /* writing: in the figures */
-	int64_t last;           /* writing: the time of the file's last update: wall clock, ns */
-	size_t header_size;     /* writing: of the file, bytes */
-	bool made;              /* writing: by us, since the last checkpoint */
-	uint64_t imaged; /* writing: the generation of the checkpoint since which the journal has its header; 0: none */
+	bool removed;           /* lock: it is not in the table any more */
+	struct series *next_removed;
+	int64_t seen;       /* lock: the newest tick that came: wall clock, ns; 0: none since the start */
+	bool ready;         /* writing: the file is there and fits */
+	bool counted;       /* writing: in the figures */
+	int64_t last;       /* writing: the time of the file's last update: wall clock, ns */
+	size_t header_size; /* writing: of the file, bytes */
+	bool made;          /* writing: by us, since the last checkpoint */
+	uint64_t imaged;    /* writing: the generation of the checkpoint since which the journal has its header; 0: none */
 };
 
 struct family_store {
 	struct layout layout;   /* constant */
 	size_t count, room;     /* lock */
-	struct series **series; /* lock: in the order in which they came */
+	struct series **series; /* lock: in the order in which they came; NULL: a hole */
+	size_t holes;           /* lock */
 	void *by_name;          /* lock: a tree for tsearch(3) */
 };
 
@@ -60,6 +63,9 @@ struct store {
 	int lock_fd; /* of the data folder's lock file */
 	struct family_store *families;
 	struct journal *journal; /* may be closed: then samples are safe only once they are in the files */
+	struct series *removed;  /* lock: those that were taken out of the table */
+	int64_t used;            /* writing: bytes in the data folder; 0: not known yet */
+	int64_t purge_next;      /* flushing: when vanished instances are looked for again: monotonic, ns */
 	uint64_t generation;     /* writing: of the checkpoint that images are taken for */
 	struct intake *intake;
 	pthread_t thread;
@@ -80,6 +86,11 @@ struct store {
 struct series *series_get(struct store *store, size_t family, const char *instance, size_t hint);
 struct series *series_find(struct store *store, size_t family, const char *instance); /* NULL: none; with `lock` held */
 void series_release(struct store *store); /* all of them; nobody uses the store any more */
+
+/* Takes a series out of the table; where there is none, nothing. It is freed by series_bury(), when nobody can hold it any
+ * more: with `flushing` and `writing` held. With `lock` held. */
+void series_remove(struct store *store, size_t family, const char *instance);
+void series_bury(struct store *store);
 
 /* Takes a sample into `coming`. With `lock` held. */
 void series_add(struct store *store, struct series *series, int64_t tick, bool fresh, const double *values);
@@ -134,6 +145,15 @@ int folder_lock(const char *path, struct error *error);
 /* Whether the folder is still the one that was taken. One that was removed is made anew. -1 with the words: nothing
  * must be written now. With `flushing` held. */
 int folder_check(struct store *store, struct error *error);
+
+/* --- room.c --------------------------------------------------------------------------------------------------- */
+
+/* Sees to it that `needed` more bytes are within purge.max_size, and counts them. -1 with the arithmetic. With `writing`
+ * held. */
+int room_make(struct store *store, int64_t needed, struct error *error);
+
+/* Lets go what has vanished for long enough, now and then. With `flushing` held. */
+void room_keep(struct store *store);
 
 /* --- store.c -------------------------------------------------------------------------------------------------- */
 

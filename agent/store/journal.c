@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "store/aside.h"
 #include "store/record.h"
 
@@ -626,6 +627,7 @@ static bool is_blank(const struct journal *journal)
 /* Opens the file and reserves its space. */
 static int open_file(struct journal *journal, struct error *error)
 {
+	char size[TEXT_AMOUNT_SIZE];
 	struct stat status;
 	int failed;
 
@@ -639,8 +641,9 @@ static int open_file(struct journal *journal, struct error *error)
 	failed = posix_fallocate(journal->fd, 0, journal->size);
 	/* A file system that cannot reserve is written to all the same; then a full disk is told when it comes. */
 	if (failed == ENOSPC || failed == EDQUOT || failed == EIO)
-		return error_set(error, "cannot reserve %lld bytes for %s: %s", (long long)journal->size, journal->path,
-		                 strerror(failed));
+		return error_set(error, "cannot reserve the %s of %s: %s; see store { journal = … }",
+		                 text_from_size((double)journal->size, size), journal->path,
+		                 failed == EIO ? strerror(failed) : "the disk is full");
 	return 0;
 }
 

@@ -38,6 +38,22 @@ struct series *series_find(struct store *store, size_t family, const char *insta
 	return found ? *found : NULL;
 }
 
+/* A place in the table: a hole where there is one. */
+static struct series **place_for(struct family_store *files)
+{
+	for (size_t i = 0; files->holes > 0 && i < files->count; i++) {
+		if (files->series[i])
+			continue;
+		files->holes--;
+		return &files->series[i];
+	}
+	if (files->count == files->room) {
+		files->room = files->room ? 2 * files->room : 8;
+		files->series = memory_resize(files->series, files->room, sizeof(*files->series));
+	}
+	return &files->series[files->count++];
+}
+
 static struct series *add(struct store *store, size_t family, const char *instance)
 {
 	struct family_store *files = &store->families[family];
@@ -47,11 +63,7 @@ static struct series *add(struct store *store, size_t family, const char *instan
 	series->instance = memory_text(instance);
 	series->path = store_path(store->plan, family, instance);
 	series->coming.field_count = series->leaving.field_count = files->layout.family->field_count;
-	if (files->count == files->room) {
-		files->room = files->room ? 2 * files->room : 8;
-		files->series = memory_resize(files->series, files->room, sizeof(*files->series));
-	}
-	files->series[files->count++] = series;
+	*place_for(files) = series;
 	if (!tsearch(series, &files->by_name, by_name))
 		abort();
 	return series;
@@ -63,7 +75,7 @@ struct series *series_get(struct store *store, size_t family, const char *instan
 	struct series *series;
 
 	/* Rows mostly come in the order in which they first came: then nothing has to be searched. */
-	if (hint < files->count && strcmp(files->series[hint]->instance, instance) == 0)
+	if (hint < files->count && files->series[hint] && strcmp(files->series[hint]->instance, instance) == 0)
 		return files->series[hint];
 	series = series_find(store, family, instance);
 	return series ? series : add(store, family, instance);
@@ -83,14 +95,49 @@ static void free_series(struct series *series)
 	free(series);
 }
 
+void series_remove(struct store *store, size_t family, const char *instance)
+{
+	struct family_store *files = &store->families[family];
+	struct series *series = series_find(store, family, instance);
+
+	if (!series)
+		return;
+	tdelete(series, &files->by_name, by_name);
+	for (size_t i = 0; i < files->count; i++)
+		if (files->series[i] == series)
+			files->series[i] = NULL;
+	files->holes++;
+	series->removed = true;
+	series->next_removed = store->removed;
+	store->removed = series;
+}
+
+void series_bury(struct store *store)
+{
+	pthread_mutex_lock(&store->lock);
+	while (store->removed) {
+		struct series *series = store->removed;
+		size_t waiting = series->coming.count + series->leaving.count;
+
+		store->removed = series->next_removed;
+		store->status.buffered -= waiting;
+		store->status.files -= series->counted;
+		store->buffered_values -= waiting * series->coming.field_count;
+		free_series(series);
+	}
+	pthread_mutex_unlock(&store->lock);
+}
+
 void series_release(struct store *store)
 {
+	series_bury(store);
 	for (size_t i = 0; i < store->plan->family_count; i++) {
 		struct family_store *files = &store->families[i];
 
 		tdestroy(files->by_name, keep_tree);
 		for (size_t k = 0; k < files->count; k++)
-			free_series(files->series[k]);
+			if (files->series[k])
+				free_series(files->series[k]);
 		free(files->series);
 	}
 }
@@ -222,7 +269,8 @@ static int make_ready(struct store *store, struct series *series, struct error *
 		return -1;
 	if (state != FILE_GOOD) {
 		/* One step before the first sample, so that its row is known. */
-		if (file_make(series->path, layout, first - layout->step, error) < 0)
+		if (room_make(store, layout->file_size, error) < 0 ||
+		    file_make(series->path, layout, first - layout->step, error) < 0)
 			return -1;
 		if (file_inspect(series->path, layout, &facts, error) != FILE_GOOD)
 			return -1;

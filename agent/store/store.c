@@ -97,17 +97,34 @@ static void prepare(struct store *store, struct round *round)
 	}
 }
 
+/* Its instance may have been purged since the round began. */
+static bool is_removed(struct store *store, const struct series *series)
+{
+	bool removed;
+
+	pthread_mutex_lock(&store->lock);
+	removed = series->removed;
+	pthread_mutex_unlock(&store->lock);
+	return removed;
+}
+
+static int update_one(struct store *store, struct series *series, struct error *error)
+{
+	if (series_update(store, series, error) < 0)
+		return -1;
+	return series->leaving.count > 0 ? series_flush(store, series, error) : 0;
+}
+
 static void update(struct store *store, struct round *round)
 {
 	struct error error = {""};
 
 	for (size_t i = 0; i < round->count; i++) {
-		int failed;
+		int failed = 0;
 
 		pthread_mutex_lock(&store->writing);
-		failed = series_update(store, round->due[i], &error);
-		if (!failed && round->due[i]->leaving.count > 0)
-			failed = series_flush(store, round->due[i], &error);
+		if (!is_removed(store, round->due[i]))
+			failed = update_one(store, round->due[i], &error);
 		pthread_mutex_unlock(&store->writing);
 		if (failed)
 			count_error(round, &error);
@@ -235,12 +252,20 @@ static void keep_journal_short(struct store *store)
 	store->overwritten = status.overwritten;
 }
 
+static void bury(struct store *store)
+{
+	pthread_mutex_lock(&store->writing);
+	series_bury(store);
+	pthread_mutex_unlock(&store->writing);
+}
+
 void store_flush(struct store *store)
 {
 	store_settle(store);
 	pthread_mutex_lock(&store->flushing);
 	flush(store, 0, 1);
 	keep_journal_short(store);
+	bury(store);
 	pthread_mutex_unlock(&store->flushing);
 }
 
@@ -322,6 +347,8 @@ static void *live(void *context)
 		pthread_mutex_lock(&store->flushing);
 		flush(store, slice, slices);
 		keep_journal_short(store);
+		room_keep(store);
+		bury(store);
 		pthread_mutex_unlock(&store->flushing);
 		if (++slice >= slices) {
 			slice = 0;

@@ -23,6 +23,10 @@ struct store;
  * what is not stored, and while the disk does not answer. */
 struct store_sink {
 	void (*kept)(void *context, struct batch *batch);
+
+	/* An instance is to be purged: asks to forget it. False: it stays, for it is there. Any thread, while the store holds
+	 * a lock: must not call the store. NULL: nobody is asked. */
+	bool (*forget)(void *context, size_t family, const char *instance);
 	void *context;
 };
 
