@@ -16,6 +16,9 @@ retention {
 	{ step = "1h", keep = "2y" },
 }
 
+-- Files of what has vanished go after a month, or sooner where the room is needed.
+purge { after = "30d", max_size = "1GB" }
+
 plugin "cpu" { per_core = false }
 plugin "memory" {}
 plugin "disk" { interval = "5s", exclude = { "^/snap/" } }
