@@ -83,7 +83,7 @@ void purge_choose(struct purge *purge, const struct survey *survey, const bool *
 {
 	size_t count;
 	struct candidate *list = list_candidates(survey, alive, now, &count);
-	int64_t left = survey->total, least = survey->total;
+	int64_t left = survey->total, least = left;
 
 	*purge = (struct purge){.files = memory_array(count, sizeof(size_t))};
 	for (size_t i = 0; i < count; i++)
