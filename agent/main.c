@@ -371,12 +371,16 @@ static int bring_up(struct agent *agent, struct error *error)
 }
 
 /* Waits for the signal that ends the agent. */
-static void wait_for_end(const sigset_t *signals)
+static void wait_for_end(const struct agent *agent, const sigset_t *signals)
 {
 	int signal = 0;
 
-	while (sigwait(signals, &signal) == 0 && signal == SIGHUP)
-		log_info("SIGHUP: this version reads its configuration only at start; restart it to apply changes");
+	while (sigwait(signals, &signal) == 0 && (signal == SIGHUP || signal == SIGUSR1)) {
+		if (signal == SIGUSR1)
+			store_flush_soon(agent->store, NULL, NULL);
+		else
+			log_info("SIGHUP: this version reads its configuration only at start; restart it to apply changes");
+	}
 	log_info("%s: writing what is buffered, then the end", strsignal(signal));
 }
 
@@ -389,7 +393,7 @@ static int run(struct agent *agent, const sigset_t *signals)
 		return EXIT_TROUBLE;
 	}
 	log_info("listening on %s", agent->address);
-	wait_for_end(signals);
+	wait_for_end(agent, signals);
 	return EXIT_GOOD;
 }
 
@@ -439,6 +443,7 @@ int main(int argc, char **argv)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGUSR1);
 	agent.nursery = nursery_start(kinds, KIND_COUNT, &error);
 	if (!agent.nursery) {
 		log_error("%s", error.text);

@@ -53,13 +53,27 @@ static void aggregates(const struct report *report, struct answer *answer)
 	answer->body = report_aggregates(report);
 }
 
+static void begin_flush(const struct report *report, route_done *done, void *context)
+{
+	store_flush_soon(report->store, done, context);
+}
+
+static void flush(const struct report *report, struct answer *answer)
+{
+	bool failed = false;
+
+	answer->body = report_flush(report, &failed);
+	answer->status = failed ? 503 : 200;
+}
+
 static const struct route routes[] = {
-	{"/start", METHOD_GET | METHOD_POST, "GET, HEAD, POST", true, false, start},
-	{"/stop", METHOD_GET | METHOD_POST, "GET, HEAD, POST", true, false, stop},
-	{"/get_stats", METHOD_GET, "GET, HEAD", false, true, get_stats},
-	{"/health", METHOD_GET, "GET, HEAD", false, false, health},
-	{"/api/v1/metrics", METHOD_GET, "GET, HEAD", false, false, metrics},
-	{"/api/v1/aggregates", METHOD_GET, "GET, HEAD", false, false, aggregates},
+	{"/start", METHOD_GET | METHOD_POST, "GET, HEAD, POST", true, false, start, NULL},
+	{"/stop", METHOD_GET | METHOD_POST, "GET, HEAD, POST", true, false, stop, NULL},
+	{"/get_stats", METHOD_GET, "GET, HEAD", false, true, get_stats, NULL},
+	{"/health", METHOD_GET, "GET, HEAD", false, false, health, NULL},
+	{"/api/v1/metrics", METHOD_GET, "GET, HEAD", false, false, metrics, NULL},
+	{"/api/v1/aggregates", METHOD_GET, "GET, HEAD", false, false, aggregates, NULL},
+	{"/api/v1/flush", METHOD_POST, "POST", true, false, flush, begin_flush},
 };
 
 const struct route *route_find(const char *path)

@@ -1,7 +1,9 @@
 #include "http/server.h"
 
 #include <microhttpd.h>
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,12 +25,24 @@ struct http {
 	struct MHD_Response *hot;
 	uint64_t hot_generation;
 	unsigned hot_status;
+	/* Requests that wait for another thread. */
+	atomic_uint references; /* one is http_start()'s, one each wait's */
+	pthread_mutex_t lock;
+	struct wait *waits; /* lock */
+};
+
+/* A request that is suspended until somebody calls resume(). */
+struct wait {
+	struct http *http;
+	struct wait *next;                 /* http's lock */
+	struct MHD_Connection *connection; /* http's lock; NULL: the server has ended meanwhile */
 };
 
 /* One request while its body comes in. */
 struct request {
 	size_t body_length;
 	bool too_large;
+	bool waited; /* what its route begins has been begun */
 };
 
 static struct MHD_Response *make_response(char *body)
@@ -98,8 +112,66 @@ static const char *refusal(const struct http *http, struct MHD_Connection *conne
 	return access_refusal(&access, http->hostname);
 }
 
+/* --- requests that wait ---------------------------------------------------------------------------------------- */
+
+static void release(struct http *http)
+{
+	if (atomic_fetch_sub(&http->references, 1) > 1)
+		return;
+	pthread_mutex_destroy(&http->lock);
+	free(http);
+}
+
+/* A route_done: any thread. */
+static void resume(void *context)
+{
+	struct wait *wait = context, **place;
+	struct http *http = wait->http;
+
+	pthread_mutex_lock(&http->lock);
+	for (place = &http->waits; *place && *place != wait;)
+		place = &(*place)->next;
+	if (*place)
+		*place = wait->next;
+	if (wait->connection)
+		MHD_resume_connection(wait->connection);
+	pthread_mutex_unlock(&http->lock);
+	free(wait);
+	release(http);
+}
+
+static enum MHD_Result suspend(struct http *http, struct MHD_Connection *connection, const struct route *route)
+{
+	struct wait *wait = memory_alloc(sizeof(*wait));
+
+	wait->http = http;
+	wait->connection = connection;
+	atomic_fetch_add(&http->references, 1);
+	pthread_mutex_lock(&http->lock);
+	wait->next = http->waits;
+	http->waits = wait;
+	pthread_mutex_unlock(&http->lock);
+	MHD_suspend_connection(connection);
+	route->begin(http->report, resume, wait);
+	return MHD_YES;
+}
+
+/* A server with suspended connections cannot be stopped: they go on, and find it closed. */
+static void resume_all(struct http *http)
+{
+	pthread_mutex_lock(&http->lock);
+	for (struct wait *wait = http->waits; wait; wait = wait->next) {
+		MHD_resume_connection(wait->connection);
+		wait->connection = NULL;
+	}
+	http->waits = NULL;
+	pthread_mutex_unlock(&http->lock);
+}
+
+/* --- one request ----------------------------------------------------------------------------------------------- */
+
 static enum MHD_Result dispatch(struct http *http, struct MHD_Connection *connection, const char *path,
-                                const char *method)
+                                const char *method, struct request *request)
 {
 	const struct route *route = route_find(path);
 	struct answer answer = {.status = MHD_HTTP_OK};
@@ -117,6 +189,10 @@ static enum MHD_Result dispatch(struct http *http, struct MHD_Connection *connec
 		             report_error("%s is not for %s; it is for: %s", method, path, route->allow));
 	if (route->changes && (reason = refusal(http, connection)))
 		return reply(connection, MHD_HTTP_FORBIDDEN, NULL, report_error("%s", reason));
+	if (route->begin && !request->waited) {
+		request->waited = true;
+		return suspend(http, connection, route);
+	}
 	if (route->hot)
 		return reply_hot(http, connection, route);
 	route->answer(http->report, &answer);
@@ -155,7 +231,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 	}
 	if (request->body_length > HTTP_BODY_MAX)
 		return reply_too_large(connection);
-	return dispatch(context, connection, path, method);
+	return dispatch(context, connection, path, method, request);
 }
 
 static void end_request(void *context, struct MHD_Connection *connection, void **state,
@@ -183,24 +259,28 @@ struct http *http_start(int listener, const struct report *report, struct error 
 	struct http *http = memory_alloc(sizeof(*http));
 
 	http->report = report;
+	atomic_init(&http->references, 1);
+	pthread_mutex_init(&http->lock, NULL);
 	gethostname(http->hostname, sizeof(http->hostname) - 1);
 	http->daemon =
-		MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle, http,
-	                     MHD_OPTION_EXTERNAL_LOGGER, log_message, NULL, MHD_OPTION_LISTEN_SOCKET, listener,
-	                     MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-	                     (unsigned)IDLE_SECONDS_MAX, MHD_OPTION_NOTIFY_COMPLETED, end_request, NULL, MHD_OPTION_END);
+		MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+	                     handle, http, MHD_OPTION_EXTERNAL_LOGGER, log_message, NULL, MHD_OPTION_LISTEN_SOCKET,
+	                     listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+	                     MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS_MAX, MHD_OPTION_NOTIFY_COMPLETED,
+	                     end_request, NULL, MHD_OPTION_END);
 	if (http->daemon)
 		return http;
 	error_set(error, "cannot serve HTTP: libmicrohttpd does not start");
 	close(listener);
-	free(http);
+	release(http);
 	return NULL;
 }
 
 void http_stop(struct http *http)
 {
+	resume_all(http);
 	MHD_stop_daemon(http->daemon);
 	if (http->hot)
 		MHD_destroy_response(http->hot);
-	free(http);
+	release(http);
 }

@@ -17,6 +17,8 @@ struct answer {
 	char *body; /* JSON; taken over by the server, for free() */
 };
 
+typedef void route_done(void *context);
+
 struct route {
 	const char *path;
 	unsigned methods;  /* of enum method */
@@ -24,6 +26,10 @@ struct route {
 	bool changes;      /* changes state: who asks is checked (access.h) */
 	bool hot;          /* its answer is the same until a new sample comes: made once a generation, shared by all */
 	void (*answer)(const struct report *report, struct answer *answer);
+
+	/* Begins what has to be waited for before `answer` is called, without waiting: it calls done(context) once, on any
+	 * thread. NULL: nothing. Meanwhile other requests are served. */
+	void (*begin)(const struct report *report, route_done *done, void *context);
 };
 
 /* NULL: there is no such path. */

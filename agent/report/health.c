@@ -1,4 +1,4 @@
-/* report/health.c: /health, and the answer of /start and /stop.
+/* report/health.c: /health, and the answers of /start, /stop and /api/v1/flush.
  *
  *     failing    nothing is sampled, or nothing is stored
  *     degraded   something is missing; `reasons` says what
@@ -182,5 +182,20 @@ char *report_state(const struct report *report)
 
 	show_state(root, status);
 	free(status);
+	return tree_end(root);
+}
+
+char *report_flush(const struct report *report, bool *failed)
+{
+	json_t *root = json_object();
+	struct store_status store;
+
+	store_status(report->store, &store);
+	*failed = store.error[0] != '\0';
+	if (*failed)
+		tree_set(root, "error", tree_text(store.error));
+	tree_set(root, "written", json_integer((json_int_t)store.last_written));
+	tree_set(root, "buffered", json_integer((json_int_t)store.buffered));
+	tree_set(root, "duration", tree_number(clock_seconds(store.flush_duration), 6));
 	return tree_end(root);
 }

@@ -35,6 +35,7 @@ char *report_stats(const struct plan *plan, const struct snapshot *snapshot);
 /* *failing: nothing is sampled or stored, for the status 503. */
 char *report_health(const struct report *report, bool *failing);
 char *report_state(const struct report *report); /* {"state": "running", "since": …}: the answer of /start and /stop */
+char *report_flush(const struct report *report, bool *failed); /* the answer of /api/v1/flush, after it is done */
 char *report_metrics(const struct report *report);
 char *report_aggregates(const struct report *report);
 
