@@ -11,11 +11,18 @@
 #include "store/store.h"
 
 /* DERIVE wants whole numbers; what carries fractions is DDERIVE (rrdcreate(1)). */
-static const char *type_of(const struct pindrop_field *field)
+const char *layout_type(const struct pindrop_field *field)
 {
 	if (field->kind == PINDROP_GAUGE)
 		return "GAUGE";
 	return field->decimals > 0 || strcmp(field->unit, "seconds") == 0 ? "DDERIVE" : "DERIVE";
+}
+
+const char *layout_consolidation(enum store_consolidation consolidation)
+{
+	static const char *const names[] = {[STORE_AVERAGE] = "AVERAGE", [STORE_MIN] = "MIN", [STORE_MAX] = "MAX"};
+
+	return names[consolidation];
 }
 
 static void define(struct layout *layout, char *definition)
@@ -30,22 +37,37 @@ static void define_sources(struct layout *layout)
 	for (size_t i = 0; i < layout->family->field_count; i++) {
 		const struct pindrop_field *field = &layout->family->fields[i];
 
-		define(layout, memory_format("DS:%s:%s:%lld:%s:U", field->name, type_of(field), (long long)layout->heartbeat,
+		define(layout, memory_format("DS:%s:%s:%lld:%s:U", field->name, layout_type(field), (long long)layout->heartbeat,
 		                             field->kind == PINDROP_COUNTER ? "0" : "U"));
 	}
 }
 
-/* The tier's rows for this family. The finest tier has one sample a row: its average is its minimum and maximum. */
-static int64_t define_tier(struct layout *layout, int64_t step, int64_t keep)
+/* The finest tier has one sample a row: its average is its minimum and maximum. */
+static void add_tier(struct layout *layout, int64_t step, int64_t keep)
 {
-	static const char *const functions[] = {"AVERAGE", "MIN", "MAX"};
-	int64_t rows = (keep + step - 1) / step;
+	static const enum store_consolidation consolidations[] = {STORE_AVERAGE, STORE_MIN, STORE_MAX};
 	size_t count = step == layout->step ? 1 : 3;
 
+	layout->archives =
+		memory_resize(layout->archives, layout->archive_count + count, sizeof(struct layout_archive));
 	for (size_t i = 0; i < count; i++)
-		define(layout,
-		       memory_format("RRA:%s:0.5:%lld:%lld", functions[i], (long long)(step / layout->step), (long long)rows));
-	return (int64_t)count * rows;
+		layout->archives[layout->archive_count++] =
+			(struct layout_archive){consolidations[i], step, (keep + step - 1) / step};
+}
+
+/* Returns the rows of all archives. */
+static int64_t define_archives(struct layout *layout)
+{
+	int64_t rows = 0;
+
+	for (size_t i = 0; i < layout->archive_count; i++) {
+		const struct layout_archive *archive = &layout->archives[i];
+
+		define(layout, memory_format("RRA:%s:0.5:%lld:%lld", layout_consolidation(archive->consolidation),
+		                             (long long)(archive->step / layout->step), (long long)archive->rows));
+		rows += archive->rows;
+	}
+	return rows;
 }
 
 /* The sizes of rrd_format.h, version 0003, on 64 bits: stat_head 128, ds_def 120, rra_def 120, live_head 16,
@@ -57,7 +79,7 @@ static int64_t size_of(int64_t sources, int64_t archives, int64_t rows)
 
 void layout_begin(struct layout *layout, const struct plan *plan, size_t family)
 {
-	int64_t interval = plan->families[family].plugin->interval, rows = 0;
+	int64_t interval = plan->families[family].plugin->interval;
 
 	*layout = (struct layout){.family = plan->families[family].table};
 	layout->step = plan_base_step(interval);
@@ -71,10 +93,10 @@ void layout_begin(struct layout *layout, const struct plan *plan, size_t family)
 			i++;
 			keep = plan->tiers[i].keep > keep ? plan->tiers[i].keep : keep;
 		}
-		rows += define_tier(layout, step, keep);
+		add_tier(layout, step, keep);
 	}
-	layout->file_size = size_of((int64_t)layout->family->field_count,
-	                            (int64_t)(layout->definition_count - layout->family->field_count), rows);
+	layout->file_size =
+		size_of((int64_t)layout->family->field_count, (int64_t)layout->archive_count, define_archives(layout));
 }
 
 void layout_release(struct layout *layout)
@@ -82,6 +104,7 @@ void layout_release(struct layout *layout)
 	for (size_t i = 0; i < layout->definition_count; i++)
 		free(layout->definitions[i]);
 	free(layout->definitions);
+	free(layout->archives);
 	*layout = (struct layout){0};
 }
 
@@ -92,7 +115,7 @@ static int write_value(const struct pindrop_field *field, double value, char *te
 	/* Whole numbers, which most are, in the shortest way; above 2^53 a double has no fractions anyway. */
 	if (fabs(value) < 9e15 && value == (double)(int64_t)value)
 		return sprintf(text, ":%lld", (long long)value);
-	if (field->kind == PINDROP_COUNTER && strcmp(type_of(field), "DERIVE") == 0)
+	if (field->kind == PINDROP_COUNTER && strcmp(layout_type(field), "DERIVE") == 0)
 		return snprintf(text, 26, ":%.0f", value);
 	return sprintf(text, ":%.17g", value);
 }

@@ -276,7 +276,6 @@ static void take_column(struct store_rows *rows, const rrd_value_t *data, unsign
 int file_fetch(const char *path, size_t field, enum store_consolidation consolidation, int64_t from, int64_t to,
                int64_t step, struct store_rows *rows, struct error *error)
 {
-	static const char *const names[] = {[STORE_AVERAGE] = "AVERAGE", [STORE_MIN] = "MIN", [STORE_MAX] = "MAX"};
 	time_t start = (time_t)from, end = (time_t)to;
 	unsigned long taken_step = (unsigned long)step, sources = 0;
 	char **source_names = NULL;
@@ -284,7 +283,7 @@ int file_fetch(const char *path, size_t field, enum store_consolidation consolid
 	int failed;
 
 	pthread_mutex_lock(&librrd);
-	failed = rrd_fetch_r(path, names[consolidation], &start, &end, &taken_step, &sources, &source_names, &data) < 0
+	failed = rrd_fetch_r(path, layout_consolidation(consolidation), &start, &end, &taken_step, &sources, &source_names, &data) < 0
 	             ? tell(error, path)
 	             : 0;
 	pthread_mutex_unlock(&librrd);
