@@ -6,12 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 
-#define TRIES_MAX 1000
-
-static char *name_of(const char *path, const char *why, int try)
+char *aside_name(const char *path, const char *why, int attempt)
 {
 	time_t now = time(NULL);
 	struct tm local;
@@ -19,23 +18,31 @@ static char *name_of(const char *path, const char *why, int try)
 
 	localtime_r(&now, &local);
 	strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%S", &local);
-	return try == 1 ? memory_format("%s.%s-%s", path, why, stamp) : memory_format("%s.%s-%s-%d", path, why, stamp, try);
+	return attempt == 1 ? memory_format("%s.%s-%s", path, why, stamp)
+	                    : memory_format("%s.%s-%s-%d", path, why, stamp, attempt);
 }
 
-/* Never over a file that is there: renameat2(2). A file system that cannot promise that is asked without. */
-static int rename_new(const char *from, const char *to)
+/* Without ever replacing: some file systems know no RENAME_NOREPLACE. */
+static int rename_to_new(const char *path, const char *name)
 {
-	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
-		return 0;
-	return errno == EINVAL || errno == ENOSYS ? rename(from, to) : -1;
+	int failed = renameat2(AT_FDCWD, path, AT_FDCWD, name, RENAME_NOREPLACE);
+
+	if (failed && (errno == EINVAL || errno == ENOSYS)) {
+		if (access(name, F_OK) == 0)
+			errno = EEXIST;
+		else
+			failed = rename(path, name);
+	}
+	return failed;
 }
 
 char *aside_rename(const char *path, const char *why, struct error *error)
 {
-	for (int try = 1; try <= TRIES_MAX; try++) {
-		char *name = name_of(path, why, try);
+	for (int attempt = 1; attempt <= ASIDE_ATTEMPTS; attempt++) {
+		char *name = aside_name(path, why, attempt);
+		int failed = rename_to_new(path, name);
 
-		if (rename_new(path, name) == 0)
+		if (!failed)
 			return name;
 		free(name);
 		if (errno != EEXIST)

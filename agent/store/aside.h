@@ -4,7 +4,12 @@
 
 #include "base/error.h"
 
-/* Renames "cpu.rrd" to "cpu.rrd.damaged-20261124T103000", local time; a name that is taken gets "-2", "-3" … behind it.
+/* "cpu.rrd.damaged-20261124T103000", local time; from the second attempt on "-2", "-3" … behind it. A new text for
+ * free(). */
+#define ASIDE_ATTEMPTS 100
+char *aside_name(const char *path, const char *why, int attempt);
+
+/* Renames "cpu.rrd" to such a name that nobody has.
  * Returns the new name, for free(), or NULL with the words. */
 char *aside_rename(const char *path, const char *why, struct error *error) __attribute__((warn_unused_result));
 

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
+/* For rrd_open(): see "whole files" below. */
+#define RRD_EXPORT_DEPRECATED
 #include <rrd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,18 +65,29 @@ static int check_room(const char *path, const struct layout *layout, struct erro
 	                 text_from_size((double)layout->file_size, needed), text_from_size(room, left));
 }
 
+/* Makes the file `beside`, which is to become `path`. */
+static int create(const char *beside, const char *path, const struct layout *layout, int64_t start, struct error *error)
+{
+	int failed = check_room(path, layout, error);
+
+	if (failed)
+		return -1;
+	pthread_mutex_lock(&librrd);
+	failed = rrd_create_r(beside, (unsigned long)layout->step, (time_t)start, (int)layout->definition_count,
+	                      (const char **)layout->definitions) < 0
+	             ? tell(error, path)
+	             : 0;
+	pthread_mutex_unlock(&librrd);
+	return failed;
+}
+
 int file_make(const char *path, const struct layout *layout, int64_t start, struct error *error)
 {
 	char *beside = memory_format("%s.new", path);
-	int failed = file_make_folders(path, error) < 0 || check_room(path, layout, error) < 0 ? -1 : 0;
+	int failed = file_make_folders(path, error);
 
 	if (!failed) {
-		pthread_mutex_lock(&librrd);
-		failed = rrd_create_r(beside, (unsigned long)layout->step, (time_t)start, (int)layout->definition_count,
-		                      (const char **)layout->definitions) < 0
-		             ? tell(error, path)
-		             : 0;
-		pthread_mutex_unlock(&librrd);
+		failed = create(beside, path, layout, start, error);
 		if (!failed && rename(beside, path) < 0)
 			failed = error_set(error, "cannot make %s: %s", path, strerror(errno));
 		if (failed)
@@ -158,6 +171,11 @@ static bool matches(const struct described *is, const struct layout *layout, con
 	return true;
 }
 
+static bool is_there(const char *path)
+{
+	return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
 enum file_state file_inspect(const char *path, const struct layout *layout, struct file_facts *facts,
                              struct error *error)
 {
@@ -165,7 +183,7 @@ enum file_state file_inspect(const char *path, const struct layout *layout, stru
 	enum file_state state = FILE_DAMAGED;
 	rrd_info_t *info;
 
-	if (access(path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR))
+	if (!is_there(path))
 		return FILE_ABSENT;
 	pthread_mutex_lock(&librrd);
 	info = rrd_info_r(path);
@@ -283,7 +301,8 @@ int file_fetch(const char *path, size_t field, enum store_consolidation consolid
 	int failed;
 
 	pthread_mutex_lock(&librrd);
-	failed = rrd_fetch_r(path, layout_consolidation(consolidation), &start, &end, &taken_step, &sources, &source_names, &data) < 0
+	failed = rrd_fetch_r(path, layout_consolidation(consolidation), &start, &end, &taken_step, &sources, &source_names,
+	                     &data) < 0
 	             ? tell(error, path)
 	             : 0;
 	pthread_mutex_unlock(&librrd);
@@ -296,4 +315,259 @@ int file_fetch(const char *path, size_t field, enum store_consolidation consolid
 	rrd_freemem(source_names);
 	rrd_freemem(data);
 	return 0;
+}
+
+/* --- whole files --------------------------------------------------------------------------------------------
+ *
+ * The documented way to write rows into a new file is the text of rrddump(1), read by rrd_restore(). It rounds (librrd
+ * reads numbers its own way: a third of all doubles come back as a neighbour), forgets the microseconds of the last
+ * update, and takes a second for a file of 12 MB. rrd_open() gives the same file as it is, exact and a hundred times
+ * as fast. It is declared on request only, as it shows the structs of rrd_format.h; so what was written is looked at
+ * through the documented functions before it takes the place of anything. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+
+/* Of rrd_tool.h, which is not installed. */
+enum { OPEN_TO_READ = 1 << 0, OPEN_TO_WRITE = 1 << 1, OPEN_AT_ONCE = 1 << 3 /* not page by page */ };
+
+static bool find_consolidation(const char *name, enum store_consolidation *consolidation)
+{
+	for (*consolidation = STORE_AVERAGE; *consolidation <= STORE_MAX; (*consolidation)++)
+		if (strcmp(layout_consolidation(*consolidation), name) == 0)
+			return true;
+	return false;
+}
+
+static void read_field(const rrd_t *rrd, size_t index, struct history_field *field)
+{
+	const ds_def_t *definition = &rrd->ds_def[index];
+	const pdp_prep_t *state = &rrd->pdp_prep[index];
+
+	snprintf(field->name, sizeof(field->name), "%.*s", HISTORY_NAME_SIZE - 1, definition->ds_nam);
+	snprintf(field->type, sizeof(field->type), "%.*s", HISTORY_NAME_SIZE - 1, definition->dst);
+	field->heartbeat = (int64_t)definition->par[DS_mrhb_cnt].u_cnt;
+	field->min = definition->par[DS_min_val].u_val;
+	field->max = definition->par[DS_max_val].u_val;
+	snprintf(field->reading, sizeof(field->reading), "%.*s", HISTORY_READING_SIZE - 1, state->last_ds);
+	field->state.value = state->scratch[PDP_val].u_val;
+	field->state.unknown = state->scratch[PDP_unkn_sec_cnt].u_cnt;
+}
+
+/* Beyond these a time or a step is damage, and would not fit where it is multiplied: 34,000 years, a century. */
+#define TIME_MAX_SOUND (INT64_C(1) << 40)
+#define STEP_MAX_SOUND (UINT64_C(1) << 32)
+
+static bool is_sound_archive(const rrd_t *rrd, const rrd_file_t *file, size_t index)
+{
+	const rra_def_t *archive = &rrd->rra_def[index];
+
+	return archive->row_cnt > 0 && archive->row_cnt <= file->file_len / rrd->stat_head->ds_cnt / sizeof(double) &&
+	       archive->pdp_cnt > 0 && archive->pdp_cnt <= STEP_MAX_SOUND / rrd->stat_head->pdp_step &&
+	       rrd->rra_ptr[index].cur_row < archive->row_cnt;
+}
+
+/* What librrd does not look at when it opens a file, and what would be believed here. */
+static bool is_sound(const rrd_t *rrd, const rrd_file_t *file)
+{
+	if (rrd->stat_head->ds_cnt == 0 || rrd->stat_head->pdp_step == 0 || rrd->live_head->last_up <= 0 ||
+	    rrd->live_head->last_up > TIME_MAX_SOUND || rrd->live_head->last_up_usec < 0 ||
+	    rrd->live_head->last_up_usec >= 1000000)
+		return false;
+	for (size_t i = 0; i < rrd->stat_head->rra_cnt; i++)
+		if (!is_sound_archive(rrd, file, i))
+			return false;
+	return true;
+}
+
+/* The rows of an archive are a ring in the file: behind the newest follows the oldest. Archives follow each other in
+ * the file as read and written here. */
+static bool read_archive(const rrd_t *rrd, rrd_file_t *file, size_t index, struct history *history)
+{
+	const rra_def_t *definition = &rrd->rra_def[index];
+	size_t row_size = history->field_count * sizeof(double), newest = rrd->rra_ptr[index].cur_row + 1,
+		   oldest = definition->row_cnt - newest;
+	enum store_consolidation consolidation;
+	struct history_archive *archive;
+
+	if (!find_consolidation(definition->cf_nam, &consolidation)) {
+		history->other_archives++;
+		return rrd_seek(file, (off_t)(definition->row_cnt * row_size), SEEK_CUR) >= 0;
+	}
+	archive =
+		history_add_archive(history, consolidation, (int64_t)definition->pdp_cnt * history->step, definition->row_cnt);
+	for (size_t i = 0; i < history->field_count; i++) {
+		const unival *scratch = rrd->cdp_prep[index * history->field_count + i].scratch;
+
+		archive->state[i] = (struct history_state){scratch[CDP_val].u_val, scratch[CDP_unkn_pdp_cnt].u_cnt};
+	}
+	return rrd_read(file, archive->values + oldest * history->field_count, newest * row_size) >= 0 &&
+	       rrd_read(file, archive->values, oldest * row_size) >= 0;
+}
+
+static bool read_history(const rrd_t *rrd, rrd_file_t *file, struct history *history)
+{
+	if (!is_sound(rrd, file))
+		return false;
+	history->step = (int64_t)rrd->stat_head->pdp_step;
+	history->last = rrd->live_head->last_up;
+	history->last_microseconds = rrd->live_head->last_up_usec;
+	history->field_count = rrd->stat_head->ds_cnt;
+	history->fields = memory_array(history->field_count, sizeof(*history->fields));
+	for (size_t i = 0; i < history->field_count; i++)
+		read_field(rrd, i, &history->fields[i]);
+	for (size_t i = 0; i < rrd->stat_head->rra_cnt; i++)
+		if (!read_archive(rrd, file, i, history))
+			return false;
+	return true;
+}
+
+enum file_state file_read_history(const char *path, struct history *history, struct error *error)
+{
+	enum file_state state = FILE_DAMAGED;
+	rrd_file_t *file;
+	rrd_t rrd;
+
+	*history = (struct history){0};
+	if (!is_there(path))
+		return error_set(error, "%s is not there", path), FILE_ABSENT;
+	pthread_mutex_lock(&librrd);
+	rrd_init(&rrd);
+	file = rrd_open(path, &rrd, OPEN_TO_READ | OPEN_AT_ONCE);
+	if (!file)
+		tell(error, path);
+	else if (read_history(&rrd, file, history))
+		state = FILE_GOOD;
+	else
+		error_set(error, "%s is damaged: what it says of itself cannot be", path);
+	rrd_free(&rrd);
+	if (file)
+		rrd_close(file);
+	pthread_mutex_unlock(&librrd);
+	if (state != FILE_GOOD)
+		history_release(history);
+	return state;
+}
+
+static void write_fields(const struct history *history, rrd_t *rrd)
+{
+	rrd->live_head->last_up = (time_t)history->last;
+	rrd->live_head->last_up_usec = (long)history->last_microseconds;
+	for (size_t i = 0; i < history->field_count; i++) {
+		const struct history_field *field = &history->fields[i];
+		pdp_prep_t *state = &rrd->pdp_prep[i];
+
+		snprintf(state->last_ds, sizeof(state->last_ds), "%s", field->reading);
+		state->scratch[PDP_val].u_val = field->state.value;
+		state->scratch[PDP_unkn_sec_cnt].u_cnt = field->state.unknown;
+	}
+}
+
+static bool write_archive(const struct history *history, size_t index, rrd_t *rrd, rrd_file_t *file)
+{
+	const struct history_archive *archive = &history->archives[index];
+	size_t row_size = history->field_count * sizeof(double), newest = rrd->rra_ptr[index].cur_row + 1,
+		   oldest = archive->rows - newest;
+
+	for (size_t i = 0; i < history->field_count; i++) {
+		unival *scratch = rrd->cdp_prep[index * history->field_count + i].scratch;
+
+		scratch[CDP_val].u_val = archive->state[i].value;
+		scratch[CDP_unkn_pdp_cnt].u_cnt = archive->state[i].unknown;
+	}
+	return rrd_write(file, archive->values + oldest * history->field_count, newest * row_size) >= 0 &&
+	       rrd_write(file, archive->values, oldest * row_size) >= 0;
+}
+
+/* Nobody else knows the file yet, and librrd keeps what it says for each thread: this needs no lock. */
+static int fill(const char *beside, const char *path, const struct history *history, struct error *error)
+{
+	rrd_file_t *file;
+	rrd_t rrd;
+	bool good = true;
+
+	rrd_init(&rrd);
+	file = rrd_open(beside, &rrd, OPEN_TO_WRITE);
+	if (file) {
+		write_fields(history, &rrd);
+		for (size_t i = 0; i < history->archive_count && good; i++)
+			good = write_archive(history, i, &rrd, file);
+	}
+	rrd_free(&rrd);
+	if (file)
+		rrd_close(file);
+	return file && good ? 0 : tell(error, path);
+}
+
+#pragma GCC diagnostic pop
+
+/* Has the layout, as far as it matters to fill(). */
+static bool fits(const struct history *history, const struct layout *layout)
+{
+	if (history->step != layout->step || history->field_count != layout->family->field_count ||
+	    history->archive_count != layout->archive_count)
+		return false;
+	for (size_t i = 0; i < layout->archive_count; i++)
+		if (history->archives[i].rows != (size_t)layout->archives[i].rows)
+			return false;
+	return true;
+}
+
+/* That the file is what was wanted, before it replaces what is irreplaceable. */
+static int check_written(const char *beside, const struct layout *layout, const struct history *history,
+                         struct error *error)
+{
+	int64_t last = 0;
+
+	if (file_inspect(beside, layout, &last, error) != FILE_GOOD)
+		return -1;
+	if (last != history->last)
+		return error_set(error, "%s did not become what was written to it; does librrd know another format?", beside);
+	return 0;
+}
+
+/* Puts `beside` in the place of `path` so that a power cut leaves the one or the other. Who may read it stays. */
+static int replace(const char *beside, const char *path, struct error *error)
+{
+	struct stat old;
+	struct error ignored;
+	int fd = open(beside, O_RDWR | O_CLOEXEC);
+	bool good = fd >= 0 && (stat(path, &old) < 0 || fchmod(fd, old.st_mode & 07777) == 0) && fsync(fd) == 0 &&
+	            rename(beside, path) == 0;
+	int failed = good ? 0 : error_set(error, "cannot write %s: %s", path, strerror(errno));
+
+	if (fd >= 0)
+		close(fd);
+	/* From here on it is done, and both are whole: that the disk may still show the old one is no failure. */
+	if (!failed)
+		file_sync_folder(path, &ignored);
+	return failed;
+}
+
+int file_write_history(const char *path, const struct layout *layout, const struct history *history,
+                       struct error *error)
+{
+	char *beside = memory_format("%s.new", path);
+	int failed = 0;
+
+	if (!fits(history, layout))
+		failed = error_set(error, "cannot write %s: its history has another layout", path);
+	else if (create(beside, path, layout, history->last, error) < 0 || fill(beside, path, history, error) < 0 ||
+	         check_written(beside, layout, history, error) < 0 || replace(beside, path, error) < 0) {
+		unlink(beside);
+		failed = -1;
+	}
+	free(beside);
+	return failed;
+}
+
+int file_sync_folder(const char *path, struct error *error)
+{
+	char *folder = memory_format("%.*s", (int)(strrchr(path, '/') - path), path);
+	int fd = open(*folder ? folder : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int failed = fd >= 0 && fsync(fd) == 0 ? 0 : error_set(error, "cannot write %s: %s", folder, strerror(errno));
+
+	if (fd >= 0)
+		close(fd);
+	free(folder);
+	return failed;
 }

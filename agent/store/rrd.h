@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "store/history.h"
 #include "store/layout.h"
 #include "store/store.h"
 
@@ -45,5 +46,18 @@ int file_update(const char *path, size_t count, const char **lines, struct error
 /* Rows of (from, to], s, at the step that is nearest to `step`. 0 or -1 with the words. */
 int file_fetch(const char *path, size_t field, enum store_consolidation consolidation, int64_t from, int64_t to,
                int64_t step, struct store_rows *rows, struct error *error);
+
+/* Reads all that a file holds, whatever its layout: FILE_GOOD, or FILE_ABSENT or FILE_DAMAGED with the words.
+ * `history` is then for history_release(). */
+enum file_state file_read_history(const char *path, struct history *history, struct error *error);
+
+/* Writes a file of the layout that holds this history, which has the layout's fields and archives. It is made beside
+ * its place, synced and renamed over what is there: a reader, a crash or a full disk finds the old file or the new one.
+ * The lock is not held while rows are written. 0 or -1 with the words, and then nothing is left behind. */
+int file_write_history(const char *path, const struct layout *layout, const struct history *history,
+                       struct error *error);
+
+/* Makes what was renamed or linked in a file's folder last. 0 or -1 with the words. */
+int file_sync_folder(const char *path, struct error *error);
 
 #endif
