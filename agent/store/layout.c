@@ -37,8 +37,8 @@ static void define_sources(struct layout *layout)
 	for (size_t i = 0; i < layout->family->field_count; i++) {
 		const struct pindrop_field *field = &layout->family->fields[i];
 
-		define(layout, memory_format("DS:%s:%s:%lld:%s:U", field->name, layout_type(field), (long long)layout->heartbeat,
-		                             field->kind == PINDROP_COUNTER ? "0" : "U"));
+		define(layout, memory_format("DS:%s:%s:%lld:%s:U", field->name, layout_type(field),
+		                             (long long)layout->heartbeat, field->kind == PINDROP_COUNTER ? "0" : "U"));
 	}
 }
 
@@ -48,8 +48,7 @@ static void add_tier(struct layout *layout, int64_t step, int64_t keep)
 	static const enum store_consolidation consolidations[] = {STORE_AVERAGE, STORE_MIN, STORE_MAX};
 	size_t count = step == layout->step ? 1 : 3;
 
-	layout->archives =
-		memory_resize(layout->archives, layout->archive_count + count, sizeof(struct layout_archive));
+	layout->archives = memory_resize(layout->archives, layout->archive_count + count, sizeof(struct layout_archive));
 	for (size_t i = 0; i < count; i++)
 		layout->archives[layout->archive_count++] =
 			(struct layout_archive){consolidations[i], step, (keep + step - 1) / step};
