@@ -43,6 +43,7 @@ struct series {
 	bool counted;       /* writing: in the figures */
 	int64_t last;       /* writing: the time of the file's last update: wall clock, ns */
 	size_t header_size; /* writing: of the file, bytes */
+	int64_t floor;      /* recover.c: up to here its samples are in the file: ns; 0: not looked at yet */
 	bool made;          /* writing: by us, since the last checkpoint */
 	uint64_t imaged;    /* writing: the generation of the checkpoint since which the journal has its header; 0: none */
 };
@@ -110,6 +111,10 @@ void series_take(struct store *store, struct series *series);
 int series_prepare(struct store *store, struct series *series, struct error *error);
 int series_update(struct store *store, struct series *series, struct error *error);
 
+/* Looks at the file, and sees to it that it is there and has the layout of the plan. With `writing` held, and samples in
+ * `leaving`. */
+int series_ready(struct store *store, struct series *series, struct error *error);
+
 /* All of it for one series, for who wants to read its file. */
 int series_flush(struct store *store, struct series *series, struct error *error);
 
@@ -145,6 +150,12 @@ int folder_lock(const char *path, struct error *error);
 /* Whether the folder is still the one that was taken. One that was removed is made anew. -1 with the words: nothing
  * must be written now. With `flushing` held. */
 int folder_check(struct store *store, struct error *error);
+
+/* --- timeline.c ----------------------------------------------------------------------------------------------- */
+
+/* Sees to it that the file ends before the samples that leave begin, and loses nothing to a clock that may be wrong.
+ * With `writing` held, the file ready, and samples in `leaving`. */
+int timeline_prepare(struct store *store, struct series *series, struct error *error);
 
 /* --- room.c --------------------------------------------------------------------------------------------------- */
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "store/aside.h"
 #include "store/rrd.h"
 
 void migrate_report_release(struct migrate_report *report)
@@ -114,9 +115,9 @@ int file_keep(const char *path, const char *why, char **kept, struct error *erro
 	char *name = find_kept(path, why);
 	int failed = name ? 0 : -1, reason = EEXIST;
 
-	for (int attempt = 1; failed && reason == EEXIST && attempt <= FILE_ATTEMPTS; attempt++) {
+	for (int attempt = 1; failed && reason == EEXIST && attempt <= ASIDE_ATTEMPTS; attempt++) {
 		free(name);
-		name = file_aside_name(path, why, attempt);
+		name = aside_name(path, why, attempt);
 		failed = link_or_copy(path, name);
 		reason = errno;
 	}
@@ -192,12 +193,12 @@ static int prepare(const char *path, const struct layout *layout, struct history
 	struct history old;
 	enum file_state state = file_read_history(path, &old, error);
 	struct error difference;
-	int64_t last;
+	struct file_facts facts;
 
 	report->damaged = state == FILE_DAMAGED;
 	if (state != FILE_GOOD)
 		return -1;
-	report->changes = file_inspect(path, layout, &last, &difference) != FILE_GOOD;
+	report->changes = file_inspect(path, layout, &facts, &difference) != FILE_GOOD;
 	plan(path, layout, &old, result, report);
 	history_release(&old);
 	return 0;

@@ -22,18 +22,23 @@
 /* Samples of one file that are written at once. Many, for each time costs a search through the file's header. */
 #define WRITE_MANY 1024
 
-/* A drop that was found, with copies of its texts. */
+/* A drop that was found, with copies of its texts; or, while `place` may still follow, a step back of the clock. */
 struct dropped {
 	char *family, *instance;
 	int64_t from;
 	size_t place;
+	bool handled; /* a step: the file was cut for it */
+};
+
+struct dropped_list {
+	size_t count;
+	struct dropped *items;
 };
 
 struct recovery {
 	struct store *store;
 	uint64_t generation; /* of the last checkpoint: images that are older are void */
-	size_t dropped_count;
-	struct dropped *dropped;
+	struct dropped_list dropped, steps;
 	double *values; /* one row in the plan's order of fields */
 	bool ended;
 	size_t replayed, strange;
@@ -97,22 +102,80 @@ static void restore(void *context, const struct journal_image *image)
 
 /* --- samples -------------------------------------------------------------------------------------------------- */
 
+static void add(struct dropped_list *list, const char *family, const char *instance, int64_t from, size_t place)
+{
+	list->items = memory_resize(list->items, list->count + 1, sizeof(*list->items));
+	list->items[list->count++] = (struct dropped){memory_text(family), memory_text(instance), from, place, false};
+}
+
+static bool is_of(const struct dropped *dropped, const char *family, const char *instance)
+{
+	return strcmp(dropped->instance, instance) == 0 && strcmp(dropped->family, family) == 0;
+}
+
+/* Where the clock was set back is seen by the ticks. */
+static void note_step(void *context, const struct journal_sample *sample)
+{
+	struct recovery *recovery = context;
+	size_t family = find_family(recovery->store->plan, sample->family);
+	struct series *series;
+
+	if (family == SIZE_MAX)
+		return;
+	series = find_series(recovery, family, sample->instance);
+	if (series->seen - sample->tick >= recovery->store->families[family].layout.heartbeat * CLOCK_SECOND)
+		add(&recovery->steps, sample->family, sample->instance, sample->tick, sample->place);
+	series->seen = sample->tick;
+}
+
+/* Samples are void that came before the file was removed, or before the clock was set back to where it was cut: those
+ * that were cut off are in the file that was kept. The step is the last one to that time. */
 static void note_drop(void *context, const struct journal_drop *drop)
 {
 	struct recovery *recovery = context;
+	size_t place = drop->place;
 
-	recovery->dropped = memory_resize(recovery->dropped, recovery->dropped_count + 1, sizeof(*recovery->dropped));
-	recovery->dropped[recovery->dropped_count++] =
-		(struct dropped){memory_text(drop->family), memory_text(drop->instance), drop->from, drop->place};
+	for (size_t i = 0; drop->from != INT64_MIN && i < recovery->steps.count; i++)
+		if (recovery->steps.items[i].from == drop->from &&
+		    is_of(&recovery->steps.items[i], drop->family, drop->instance)) {
+			recovery->steps.items[i].handled = true;
+			place = recovery->steps.items[i].place;
+		}
+	add(&recovery->dropped, drop->family, drop->instance, drop->from, place);
+}
+
+/* Whether the clock was set back before the sample, and the file has not been cut for that yet. */
+static bool is_behind_step(const struct recovery *recovery, const struct journal_sample *sample)
+{
+	for (size_t i = 0; i < recovery->steps.count; i++) {
+		const struct dropped *step = &recovery->steps.items[i];
+
+		if (!step->handled && step->place <= sample->place && is_of(step, sample->family, sample->instance))
+			return true;
+	}
+	return false;
+}
+
+/* Whether the file has it: up to its last update, as far as time went on. */
+static bool is_written(const struct recovery *recovery, struct series *series, const struct journal_sample *sample)
+{
+	if (series->floor == 0) {
+		struct file_facts facts = {.last = -1};
+		struct error ignored;
+
+		file_inspect(series->path, &recovery->store->families[series->family].layout, &facts, &ignored);
+		series->floor = facts.last * CLOCK_SECOND;
+	}
+	return sample->tick <= series->floor && !is_behind_step(recovery, sample);
 }
 
 static bool is_dropped(const struct recovery *recovery, const struct journal_sample *sample)
 {
-	for (size_t i = 0; i < recovery->dropped_count; i++) {
-		const struct dropped *dropped = &recovery->dropped[i];
+	for (size_t i = 0; i < recovery->dropped.count; i++) {
+		const struct dropped *dropped = &recovery->dropped.items[i];
 
 		if (sample->place < dropped->place && sample->tick >= dropped->from &&
-		    strcmp(sample->instance, dropped->instance) == 0 && strcmp(sample->family, dropped->family) == 0)
+		    is_of(dropped, sample->family, sample->instance))
 			return true;
 	}
 	return false;
@@ -148,6 +211,8 @@ static void replay(void *context, const struct journal_sample *sample)
 	if (is_dropped(recovery, sample))
 		return;
 	series = find_series(recovery, family, sample->instance);
+	if (is_written(recovery, series, sample))
+		return;
 	pthread_mutex_lock(&store->lock);
 	series_add(store, series, sample->tick, sample->fresh,
 	           arrange(recovery, store->plan->families[family].table, sample));
@@ -186,30 +251,34 @@ static void tell(const struct recovery *recovery, const struct journal_found *fo
 		         recovery->replayed, clock_seconds(duration) * 1000);
 }
 
-static void release(struct recovery *recovery)
+static void release(struct dropped_list *list)
 {
-	for (size_t i = 0; i < recovery->dropped_count; i++) {
-		free(recovery->dropped[i].family);
-		free(recovery->dropped[i].instance);
+	for (size_t i = 0; i < list->count; i++) {
+		free(list->items[i].family);
+		free(list->items[i].instance);
 	}
-	free(recovery->dropped);
-	free(recovery->values);
+	free(list->items);
 }
 
-/* What the journal already has an image of needs no other one in this generation. */
+/* What the journal already has an image of needs no other one in this generation. Nothing was seen in this run yet. */
 static void mark_imaged(struct store *store)
 {
 	struct series *series;
 
-	for (size_t family = 0, index = 0; (series = series_next(store, &family, &index));)
+	for (size_t family = 0, index = 0; (series = series_next(store, &family, &index));) {
 		series->imaged = series->imaged ? store->generation : 0;
+		series->seen = 0;
+	}
 }
 
 void recover(struct store *store, const struct journal_found *found)
 {
 	int64_t began = clock_monotonic();
 	struct recovery recovery = {.store = store, .generation = found->generation, .ended = found->ended};
-	const struct journal_visitor first = {.image = restore, .drop = note_drop, .context = &recovery};
+	const struct journal_visitor first = {.sample = note_step,
+	                                      .image = restore,
+	                                      .drop = note_drop,
+	                                      .context = &recovery};
 	const struct journal_visitor second = {.sample = replay, .context = &recovery};
 
 	store->generation = found->generation ? found->generation : 1;
@@ -225,5 +294,7 @@ void recover(struct store *store, const struct journal_found *found)
 	store->status.replayed = recovery.replayed;
 	store->status.replay_duration = clock_monotonic() - began;
 	tell(&recovery, found, store->status.replay_duration);
-	release(&recovery);
+	release(&recovery.dropped);
+	release(&recovery.steps);
+	free(recovery.values);
 }

@@ -516,11 +516,11 @@ static bool fits(const struct history *history, const struct layout *layout)
 static int check_written(const char *beside, const struct layout *layout, const struct history *history,
                          struct error *error)
 {
-	int64_t last = 0;
+	struct file_facts facts = {0};
 
-	if (file_inspect(beside, layout, &last, error) != FILE_GOOD)
+	if (file_inspect(beside, layout, &facts, error) != FILE_GOOD)
 		return -1;
-	if (last != history->last)
+	if (facts.last != history->last)
 		return error_set(error, "%s did not become what was written to it; does librrd know another format?", beside);
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "store/aside.h"
 #include "store/inside.h"
+#include "store/move.h"
 #include "store/rrd.h"
 
 /* What may wait while files cannot be written: samples of one file. At 1 s this is an hour. */
@@ -217,13 +218,13 @@ static void let_go(struct store *store, struct series *series, size_t count, con
 
 /* --- the file ------------------------------------------------------------------------------------------------- */
 
-static int set_aside(const struct series *series, const char *why, const struct error *reason, struct error *error)
+static int set_aside(const struct series *series, const char *why, const char *reason, struct error *error)
 {
 	char *name = aside_rename(series->path, why, error);
 
 	if (!name)
 		return -1;
-	log_warning("%s; it is kept as %s, and a new file begins", reason->text, name);
+	log_warning("%s; it is kept as %s, and a new file begins", reason, name);
 	free(name);
 	return 0;
 }
@@ -251,11 +252,54 @@ static void count_file(struct store *store, struct series *series)
 	series->counted = true;
 }
 
-/* Sees to it that the file is there and has the layout of the plan. */
-static int make_ready(struct store *store, struct series *series, struct error *error)
+/* A new file. It begins one step before the first sample, so that its row is known. */
+static int make(struct store *store, struct series *series, struct error *error)
 {
 	const struct layout *layout = &store->families[series->family].layout;
 	int64_t first = series->leaving.ticks[0] / CLOCK_SECOND;
+
+	if (room_make(store, layout->file_size, error) < 0 ||
+	    file_make(series->path, layout, first - layout->step, error) < 0)
+		return -1;
+	series->made = true;
+	series->imaged = 0;
+	return 0;
+}
+
+static void tell_moved(const struct series *series, const struct migrate_report *report)
+{
+	if (report->kept)
+		log_warning("%s was moved to the new configuration: %s. It does not keep all that there was (%s): the old file "
+		            "is kept as %s",
+		            series->path, report->difference, report->lost, report->kept);
+	else
+		log_info("%s was moved to the new configuration: %s", series->path, report->difference);
+}
+
+/* A file of another layout: it moves, or, where it is none of ours, makes way. */
+static int move(struct store *store, struct series *series, struct error *error)
+{
+	const struct layout *layout = &store->families[series->family].layout;
+	struct migrate_report report = {0};
+	struct error reason = {""};
+	int failed = room_make(store, 2 * layout->file_size, error);
+
+	store->used = 0;
+	if (!failed && file_migrate(series->path, layout, &report, &reason) < 0)
+		failed =
+			report.damaged ? set_aside(series, "damaged", reason.text, error) : error_set(error, "%s", reason.text);
+	else if (!failed && report.foreign)
+		failed = set_aside(series, "foreign", "it is the file of another program", error);
+	else if (!failed)
+		tell_moved(series, &report);
+	migrate_report_release(&report);
+	series->imaged = 0;
+	return failed;
+}
+
+int series_ready(struct store *store, struct series *series, struct error *error)
+{
+	const struct layout *layout = &store->families[series->family].layout;
 	struct file_facts facts = {0};
 	struct error reason = {""};
 	enum file_state state;
@@ -263,20 +307,17 @@ static int make_ready(struct store *store, struct series *series, struct error *
 	if (check_readable(series, error) < 0)
 		return -1;
 	state = file_inspect(series->path, layout, &facts, &reason);
-	if (state == FILE_OTHER && set_aside(series, "replaced", &reason, error) < 0)
+	if (state == FILE_OTHER && move(store, series, error) < 0)
 		return -1;
-	if (state == FILE_DAMAGED && set_aside(series, "damaged", &reason, error) < 0)
+	if (state == FILE_DAMAGED && set_aside(series, "damaged", reason.text, error) < 0)
 		return -1;
-	if (state != FILE_GOOD) {
-		/* One step before the first sample, so that its row is known. */
-		if (room_make(store, layout->file_size, error) < 0 ||
-		    file_make(series->path, layout, first - layout->step, error) < 0)
-			return -1;
-		if (file_inspect(series->path, layout, &facts, error) != FILE_GOOD)
-			return -1;
-		series->made = true;
-		series->imaged = 0;
-	}
+	if (state != FILE_GOOD)
+		state = file_inspect(series->path, layout, &facts, error);
+	if (state == FILE_ABSENT &&
+	    (make(store, series, error) < 0 || (state = file_inspect(series->path, layout, &facts, error)) != FILE_GOOD))
+		return -1;
+	if (state != FILE_GOOD)
+		return -1;
 	series->last = facts.last * CLOCK_SECOND;
 	series->header_size = facts.header_size;
 	series->ready = true;
@@ -312,23 +353,27 @@ static int put_image(struct store *store, struct series *series, struct error *e
 
 int series_prepare(struct store *store, struct series *series, struct error *error)
 {
-	if (!series->ready && make_ready(store, series, error) < 0)
+	if (!series->ready && series_ready(store, series, error) < 0)
 		return -1;
-	return put_image(store, series, error);
+	return timeline_prepare(store, series, error) < 0 ? -1 : put_image(store, series, error);
 }
 
 /* --- rows ----------------------------------------------------------------------------------------------------- */
 
-static const char set_back[] = "the clock was set back: the file has newer ones";
+static const char set_back[] = "the clock was set back a little, and the file has newer ones";
 
-/* What librrd would refuse: it takes only what is newer than what it has. */
-static void drop_past(struct store *store, struct series *series)
+/* How many samples can be written before the clock was set back by the heartbeat or more. */
+static size_t count_run(const struct series *series, const struct layout *layout)
 {
-	size_t past = 0;
+	int64_t last = series->last;
+	size_t count = 0;
 
-	while (past < series->leaving.count && series->leaving.ticks[past] <= series->last)
-		past++;
-	let_go(store, series, past, set_back);
+	while (count < series->leaving.count && last - series->leaving.ticks[count] < layout->heartbeat * CLOCK_SECOND) {
+		if (series->leaving.ticks[count] > last)
+			last = series->leaving.ticks[count];
+		count++;
+	}
+	return count;
 }
 
 /* Whether the span to the sample before is no span: it is longer than the heartbeat, or the clock was set within. */
@@ -340,18 +385,18 @@ static bool is_apart(const struct layout *layout, int64_t interval, int64_t last
 /* The lines for the backlog. After a gap librrd would take the first sample for the end of the gap, and its row for
  * unknown: so the gap is ended by a line of unknowns one interval before. One block. Counts in *past the samples that
  * have no line. */
-static size_t make_lines(const struct series *series, const struct layout *layout, int64_t interval,
+static size_t make_lines(const struct series *series, const struct layout *layout, int64_t interval, size_t run,
                          const char ***lines, size_t *past)
 {
 	const struct backlog *leaving = &series->leaving;
-	size_t line_size = LAYOUT_LINE_SIZE(layout->family->field_count), max = 2 * leaving->count, count = 0;
+	size_t line_size = LAYOUT_LINE_SIZE(layout->family->field_count), max = 2 * run, count = 0;
 	char *text;
 	int64_t last = series->last;
 
 	*past = 0;
 	*lines = memory_alloc(max * (sizeof(char *) + line_size));
 	text = (char *)(*lines + max);
-	for (size_t i = 0; i < leaving->count; i++) {
+	for (size_t i = 0; i < run; i++) {
 		int64_t tick = leaving->ticks[i];
 
 		if (is_apart(layout, interval, last, tick, leaving->fresh[i])) {
@@ -373,26 +418,24 @@ static size_t make_lines(const struct series *series, const struct layout *layou
 int series_update(struct store *store, struct series *series, struct error *error)
 {
 	const struct layout *layout = &store->families[series->family].layout;
+	size_t run = count_run(series, layout), count, past;
 	const char **lines;
-	size_t count, past;
-	int failed;
+	int failed = 0;
 
-	drop_past(store, series);
-	if (series->leaving.count == 0)
-		return 0;
-	count = make_lines(series, layout, store->plan->families[series->family].plugin->interval, &lines, &past);
-	failed = file_update(series->path, count, lines, error);
+	count = make_lines(series, layout, store->plan->families[series->family].plugin->interval, run, &lines, &past);
+	if (count > 0)
+		failed = file_update(series->path, count, lines, error);
 	free(lines);
 	if (failed) {
 		/* It may have been removed or damaged under us: look again at the next flush. What was written stays known. */
 		series->ready = false;
 		return -1;
 	}
-	for (size_t i = 0; i < series->leaving.count; i++)
+	for (size_t i = 0; i < run; i++)
 		if (series->leaving.ticks[i] > series->last)
 			series->last = series->leaving.ticks[i];
 	let_go(store, series, past, set_back);
-	let_go(store, series, series->leaving.count, NULL);
+	let_go(store, series, run - past, NULL);
 	return 0;
 }
 

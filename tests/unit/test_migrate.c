@@ -1,4 +1,5 @@
 /* links: agent/store/move.c agent/store/migrate.c agent/store/history.c agent/store/rrd.c agent/store/layout.c
+ * agent/store/aside.c
  * agent/config/plan.c agent/config/values.c agent/config/aggregate.c agent/config/options.c agent/base/text.c
  * agent/base/memory.c agent/base/log.c agent/base/clock.c agent/base/error.c
  *
@@ -28,6 +29,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "store/move.h"
+#include "store/aside.h"
 #include "store/rrd.h"
 
 #define START INT64_C(1699999200) /* s: 2023-11-14 22:00 UTC */
@@ -235,11 +237,11 @@ static void just_migrate(const struct world *world)
 static int64_t inspect(const struct world *world)
 {
 	struct error error = {""};
-	int64_t last = 0;
+	struct file_facts facts = {0};
 
-	if (file_inspect(path, &world->layout, &last, &error) != FILE_GOOD)
+	if (file_inspect(path, &world->layout, &facts, &error) != FILE_GOOD)
 		fail_msg("%s", error.text);
-	return last;
+	return facts.last;
 }
 
 /* The rows of one archive and field, by librrd's own fetch. */
@@ -1054,7 +1056,7 @@ static void what_lies_in_the_future_is_cut_off_and_kept(void **state)
 	struct picture before, after;
 	struct error error = {""};
 	char *kept = NULL;
-	int64_t last;
+	struct file_facts facts;
 
 	(void)state;
 	WORLD(&world, 1, ids, {1, 300}, {10, 3000});
@@ -1065,8 +1067,8 @@ static void what_lies_in_the_future_is_cut_off_and_kept(void **state)
 	if (file_cut(path, &world.layout, START + 95, &kept, &error) < 0)
 		fail_msg("%s", error.text);
 	assert_int_equal(inspect(&world), START + 95);
-	assert_int_equal(file_inspect(kept, &world.layout, &last, &error), FILE_GOOD);
-	assert_int_equal(last, START + 200);
+	assert_int_equal(file_inspect(kept, &world.layout, &facts, &error), FILE_GOOD);
+	assert_int_equal(facts.last, START + 200);
 	/* It goes on at the right time. */
 	feed(&world, START + 95, START + 120);
 	look_at(&after, &world);
@@ -1172,14 +1174,17 @@ static void names_of_files_set_aside_are_never_taken_twice(void **state)
 {
 	struct world world, unused;
 	struct error error = {""};
+	char *name;
 
 	(void)state;
 	WORLD(&world, 1, one_field, {1, 60});
 	WORLD(&unused, 1, one_field, {1, 60});
 	for (int i = 0; i < 12; i++) {
 		make(&world, START);
-		if (file_set_aside(path, "damaged", &error) < 0)
+		name = aside_rename(path, "damaged", &error);
+		if (!name)
 			fail_msg("%s", error.text);
+		free(name);
 	}
 	assert_int_equal(count_files("x.rrd.damaged-"), 12);
 	for (int i = 0; i < 3; i++) {
@@ -1247,7 +1252,8 @@ static void a_kill_leaves_the_old_file_or_the_new_one(void **state)
 	struct error error = {""};
 	size_t length, olds = 0, news = 0;
 	char *bytes;
-	int64_t last, began, takes;
+	struct file_facts facts;
+	int64_t began, takes;
 
 	(void)state;
 	WORLD(&old, 1, two_fields, {1, 20000}, {60, 6000});
@@ -1265,7 +1271,7 @@ static void a_kill_leaves_the_old_file_or_the_new_one(void **state)
 		empty_folder();
 		write_bytes(bytes, length);
 		migrate_and_kill(&new, (unsigned)(takes * (30 + 2 * i) / 100));
-		is = file_inspect(path, &new.layout, &last, &error);
+		is = file_inspect(path, &new.layout, &facts, &error);
 		if (is == FILE_GOOD) {
 			look_at(&after, &new);
 			for (size_t k = 0; k < new.layout.archive_count; k++)
