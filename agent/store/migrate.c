@@ -71,14 +71,16 @@ static void add_to_levels(struct view *view, const struct history_archive *archi
 		*place = archive;
 }
 
-static void view_begin(struct view *view, const struct history *history, const struct history *result)
+static struct view view_begin(const struct history *history, const struct history *result)
 {
-	*view = (struct view){.history = history, .boundary = history_boundary(history, history->step)};
+	struct view view = {.history = history, .boundary = history_boundary(history, history->step)};
+
 	for (size_t i = 0; i < history->archive_count; i++)
-		add_to_levels(view, &history->archives[i]);
-	view->fields = memory_array(result->field_count, sizeof(*view->fields));
+		add_to_levels(&view, &history->archives[i]);
+	view.fields = memory_array(result->field_count, sizeof(*view.fields));
 	for (size_t i = 0; i < result->field_count; i++)
-		view->fields[i] = find_field(history, result->fields[i].name, result->fields[i].type);
+		view.fields[i] = find_field(history, result->fields[i].name, result->fields[i].type);
+	return view;
 }
 
 static void view_end(struct view *view)
@@ -265,7 +267,7 @@ static struct history_state make_field_state(const struct join *join, const stru
 		else
 			state.value = (isnan(state.value) ? 0 : state.value) + piece.value * (double)(piece.until - at);
 	}
-	if (result->last_microseconds && join->origin->fields[field] != NONE) {
+	if (result->last_microseconds && join->origin && join->origin->fields[field] != NONE) {
 		double rest = newest_value(join->origin, join->origin->fields[field]);
 
 		if (!isnan(rest))
@@ -330,13 +332,14 @@ static void make_field_states(const struct join *join, struct history *result)
 	const struct view *origin = join->origin;
 
 	for (size_t i = 0; i < result->field_count; i++) {
-		const struct history_field *old =
-			origin && origin->fields[i] != NONE ? &origin->history->fields[origin->fields[i]] : NULL;
+		size_t place = origin ? origin->fields[i] : NONE;
 
-		result->fields[i].state =
-			old && origin->history->step == result->step ? old->state : make_field_state(join, result, i);
-		if (old)
-			take_reading(old, &result->fields[i]);
+		if (place != NONE && origin->history->step == result->step)
+			result->fields[i].state = origin->history->fields[place].state;
+		else
+			result->fields[i].state = make_field_state(join, result, i);
+		if (place != NONE)
+			take_reading(&origin->history->fields[place], &result->fields[i]);
 	}
 }
 
@@ -395,7 +398,7 @@ void migrate_history(const struct layout *layout, const struct history *const *s
 	newest = begin_time(sources, source_count, end, result);
 	begin_fields(layout, result);
 	for (size_t i = 0; i < source_count; i++) {
-		view_begin(&join.views[i], sources[i], result);
+		join.views[i] = view_begin(sources[i], result);
 		if (sources[i] == newest)
 			join.origin = &join.views[i];
 	}
@@ -528,10 +531,9 @@ static bool was_known(const struct history *history, size_t field)
 
 void migrate_compare(const struct history *old, const struct history *result, struct migrate_loss *loss)
 {
-	struct view old_view, result_view;
+	/* The fields of the second: for each of the old ones, the result's. */
+	struct view old_view = view_begin(old, old), result_view = view_begin(result, old);
 
-	view_begin(&old_view, old, old);
-	view_begin(&result_view, result, old); /* its fields: for each of the old ones, the result's */
 	for (size_t i = 0; i < old->field_count; i++) {
 		if (result_view.fields[i] != NONE || !was_known(old, i))
 			continue;

@@ -1,6 +1,5 @@
 #include "store/move.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,23 +20,6 @@ void migrate_report_release(struct migrate_report *report)
 	free(report->kept);
 	migrate_loss_release(&report->loss);
 	*report = (struct migrate_report){0};
-}
-
-bool file_is_unfinished(const char *name)
-{
-	static const char mark[] = ".rrd.new";
-	size_t length = strlen(name), of_mark = sizeof(mark) - 1;
-
-	for (size_t tail = 0; tail <= 6; tail += 6) {
-		if (length <= of_mark + tail || memcmp(name + length - tail - of_mark, mark, of_mark) != 0)
-			continue;
-		/* What mkstemp(3) puts there. */
-		for (const char *c = name + length - tail; *c; c++)
-			if (!isalnum((unsigned char)*c))
-				return false;
-		return true;
-	}
-	return false;
 }
 
 /* --- keeping an old file ------------------------------------------------------------------------------------- */

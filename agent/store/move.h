@@ -2,8 +2,8 @@
  *
  * The caller sees to it that nobody writes to the file meanwhile; readers may read. A file is replaced as a whole: a
  * crash or a full disk leaves the old one or the new one, and at most a `.new` beside it, which the next run
- * overwrites. All functions return 0, or -1 with the words, and then the file is as it was. A file of 12 MB takes
- * about twice its size in memory for a moment, which goes back to the system. */
+ * overwrites. All functions return 0, or -1 with the words, and then the file is as it was. For a moment it
+ * takes about twice the file's size in memory, which goes back to the system. */
 #ifndef STORE_MOVE_H
 #define STORE_MOVE_H
 
@@ -47,9 +47,5 @@ int file_join(const char *path, const struct layout *layout, const char *const *
 /* Keeps what is at the path under a name that says why, beside it, and leaves it where it is, too: the path is to be
  * replaced next. A second call finds what an interrupted run kept. *kept: for free(), untouched on failure. */
 int file_keep(const char *path, const char *why, char **kept, struct error *error);
-
-/* The name of a file that was being made when the agent was killed, by us ("cpu.rrd.new") or within librrd
- * ("cpu.rrd.newaB3xYz"): to be removed when nobody makes files. Pure. */
-bool file_is_unfinished(const char *name);
 
 #endif

@@ -1,5 +1,6 @@
 #include "store/survey.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -102,6 +103,20 @@ static bool find_owner(const struct walk *walk, const struct place *place, const
 	return (file->instance || is_long(stem)) && (*place->family || is_word(stem));
 }
 
+/* Half made by us, or within librrd, which puts what mkstemp(3) makes behind our name. */
+static bool is_half(const char *rest)
+{
+	static const char mark[] = ".new";
+	size_t length = strlen(rest), of_mark = sizeof(mark) - 1;
+
+	if (strncmp(rest, mark, of_mark) != 0 || (length != of_mark && length != of_mark + 6))
+		return false;
+	for (const char *c = rest + of_mark; *c; c++)
+		if (!isalnum((unsigned char)*c))
+			return false;
+	return true;
+}
+
 /* Sees what kind of file it is by what follows ".rrd". False: none of ours. */
 static bool find_kind(const char *rest, struct survey_file *file)
 {
@@ -112,7 +127,7 @@ static bool find_kind(const char *rest, struct survey_file *file)
 		return true;
 	}
 	file->kind = SURVEY_HALF;
-	if (strcmp(rest, ".new") == 0)
+	if (is_half(rest))
 		return true;
 	aside = *rest == '.' ? read_stamp(rest + 1) : -1;
 	file->kind = SURVEY_ASIDE;

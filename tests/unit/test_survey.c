@@ -187,6 +187,7 @@ static void every_kind_is_told_by_its_name(void **state)
 	put("disk/space/%2Fhome.rrd.replaced-20201124T103000-2", 6, 0);
 	put("disk/io/a.rrd.rrd", 7, 0);
 	put("disk/io/sdb.rrd.new", 8, 0);
+	put("disk/io/sdb.rrd.newa8Xz1Q", 9, 0);
 	put(".journal", 10000, 0);
 	put(".journal.version-20201124T103000", 9, 0);
 	put(".ledger", 1, 0);
@@ -203,12 +204,13 @@ static void every_kind_is_told_by_its_name(void **state)
 	assert_string_equal(say(&survey, "disk/space/%2Fhome.rrd.replaced-20201124T103000-2"), "aside disk.space /home 6");
 	assert_string_equal(say(&survey, "disk/io/a.rrd.rrd"), "series disk.io a.rrd 7");
 	assert_string_equal(say(&survey, "disk/io/sdb.rrd.new"), "half disk.io sdb 8");
+	assert_string_equal(say(&survey, "disk/io/sdb.rrd.newa8Xz1Q"), "half disk.io sdb 9");
 	assert_string_equal(say(&survey, ".journal"), "own - ? 10000");
 	assert_string_equal(say(&survey, ".journal.version-20201124T103000"), "aside - ? 9");
 	assert_string_equal(say(&survey, ".ledger.new"), "own - ? 1");
 	assert_string_equal(say(&survey, ".lock"), "own - ? 0");
-	assert_int_equal(survey.count, 15);
-	assert_int_equal(survey.total, 11168);
+	assert_int_equal(survey.count, 16);
+	assert_int_equal(survey.total, 11177);
 	survey_release(&survey);
 }
 
