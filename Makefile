@@ -95,6 +95,7 @@ AGENT := $(wildcard agent/main.c agent/*/*.c)
 PLUGINS := $(patsubst %.c,$(BUILD)/%.so,$(wildcard plugins/*.c))
 UNITS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 TEST_PLUGINS := $(patsubst tests/fixtures/plugins/%.c,$(BUILD)/tests/plugins/%.so,$(wildcard tests/fixtures/plugins/*.c))
+PRELOADS := $(patsubst tests/preload/%.c,$(BUILD)/tests/preload/%.so,$(wildcard tests/preload/*.c))
 HELPERS := $(patsubst tests/system/%.c,$(BUILD)/tests/%,$(wildcard tests/system/*.c))
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 
@@ -137,6 +138,12 @@ $(BUILD)/tests/plugins/%.so: tests/fixtures/plugins/%.c $(BUILD)/flags Makefile
 	$(call say,PLUGIN)
 	$(Q)$(COMPILE) -MF $(@:.so=.so.d) -Iinclude $(AS_PLUGIN) -o $@ $< -lm
 
+# What a test puts between the agent and the C library: without sanitizers, as it may be called before they are up.
+$(BUILD)/tests/preload/%.so: tests/preload/%.c $(BUILD)/flags Makefile
+	@mkdir -p $(@D)
+	$(call say,PRELOAD)
+	$(Q)$(COMPILE) -fno-sanitize=all -U_FORTIFY_SOURCE -fvisibility=default -MF $(@:.so=.so.d) $(AS_PLUGIN) -o $@ $<
+
 # A unit test names the sources that it links with in its first comment: /* links: agent/base/text.c … */. Each line
 # of awk's output becomes one word, "test_text|agent/base/text.c|…".
 UNIT_LINKS := $(if $(UNITS),$(shell awk 'FNR == 1 { open = /^\/\* links:/; name = FILENAME; sub(/.*\//, "", name); \
@@ -165,7 +172,7 @@ $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/flags Makefile
 	$(call say,BENCH)
 	$(Q)$(COMPILE) -MF $@.d -fPIE -Iagent -Iinclude $(HELPER_INCLUDES) -o $@ $< $(AS_PROGRAM) $(HELPER_LIBS)
 
--include $(AGENT:%.c=$(BUILD)/%.d) $(PLUGINS:=.d) $(TEST_PLUGINS:=.d) $(HELPERS:=.d) $(BENCHES:=.d)
+-include $(AGENT:%.c=$(BUILD)/%.d) $(PLUGINS:=.d) $(TEST_PLUGINS:=.d) $(PRELOADS:=.d) $(HELPERS:=.d) $(BENCHES:=.d)
 -include $(wildcard $(BUILD)/tests/unit/*.d $(BUILD)/plugins/*.d)
 
 # --- what people type -------------------------------------------------------------------------------------------
@@ -178,7 +185,7 @@ run: all ## run it here with pindrop.lua, until Ctrl-C (installs what is missing
 unit: all $(UNITS) $(TEST_PLUGINS) ## only the unit tests
 	BUILD=$(BUILD) SANITIZE=$(SANITIZE) CC=$(CC) $(RUNNER) tests/run --unit $(TESTS)
 
-test: all $(UNITS) $(TEST_PLUGINS) $(HELPERS) ## every test; TESTS='cpu stats' runs those whose names hold a word
+test: all $(UNITS) $(TEST_PLUGINS) $(PRELOADS) $(HELPERS) ## every test; TESTS='cpu stats' runs those whose names hold a word
 	BUILD=$(BUILD) SANITIZE=$(SANITIZE) CC=$(CC) $(RUNNER) tests/run $(TESTS)
 
 # ThreadSanitizer of gcc 12 wants the memory layout that kernels had before they randomised 32 bits of it: setarch -R
@@ -227,7 +234,7 @@ lint-tidy: ## clang-tidy (its checks and the reasons: .clang-tidy)
 	printf '%s\n' $(filter %.c,$(filter-out tests/%,$(C_FILES))) | $(PARALLEL) sh -c \
 		'clang-tidy --quiet "$$0" -- -std=gnu17 -D_GNU_SOURCE -Iagent -Iinclude $(INCLUDES) 2>/dev/null'
 
-everything: all $(UNITS) $(TEST_PLUGINS) $(HELPERS) $(BENCHES)
+everything: all $(UNITS) $(TEST_PLUGINS) $(PRELOADS) $(HELPERS) $(BENCHES)
 
 format: ## let clang-format rewrite the sources
 	clang-format -i $(C_FILES)

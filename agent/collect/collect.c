@@ -43,7 +43,7 @@ struct runner {
 struct family {
 	size_t runner;
 	struct batch batch;                  /* sampler thread; of a local family */
-	int64_t broken;                      /* sampler thread; see mark_fresh(); 0: nothing is broken */
+	int64_t broken;                      /* sampler thread; the first tick of a new row that has yet to come, or 0 */
 	int64_t heard;                       /* lock; when its last good sample began: monotonic, ns */
 	bool first;                          /* lock: its first sample since the start has not been told */
 	struct collect_family_status status; /* lock; `error` and `stuck` are its own */
@@ -80,14 +80,13 @@ struct collect {
 
 /* --- what was sampled ------------------------------------------------------------------------------------------ */
 
-/* Notes a sample, or why there is none. Says it in the log when it is new; what fails at a start is told to whoever
- * started. */
-static void note(struct collect *collect, size_t index, const struct batch *batch, const struct error *error)
+/* Notes a sample, or in words why there is none. Says it in the log when it is new; what fails at a start is told to
+ * whoever started. */
+static void note(struct collect *collect, size_t index, const struct batch *batch, const char *words)
 {
 	struct family *family = &collect->families[index];
 	struct collect_family_status *status = &family->status;
 	const char *name = collect->plan->families[index].table->name;
-	const char *words = batch ? NULL : error->text;
 
 	if (words && collect->running && (!status->error || strcmp(status->error, words) != 0))
 		log_warning("%s is not sampled: %s", name, words);
@@ -158,11 +157,12 @@ static void deliver_round(struct collect *collect)
 	collect->round_count = 0;
 }
 
-/* Says of the first batch on a tick since its row of ticks was broken that it is that. One that was asked for before,
- * and answered since, belongs to the old row. */
-static void mark_fresh(struct family *family, struct batch *batch)
+/* Says of the first batch of a new row of ticks that it is that. One that was asked for before the clock was set, and
+ * answered since, still belongs to the old row: its tick is before the new one's first, or has yet to come. */
+static void mark_fresh(const struct collect *collect, struct family *family, struct batch *batch)
 {
-	batch->fresh = batch->on_tick && family->broken && batch->clock >= family->broken;
+	batch->fresh =
+		batch->on_tick && family->broken && batch->tick >= family->broken && batch->tick <= collect->clock.now.wall;
 	if (batch->fresh)
 		family->broken = 0;
 }
@@ -187,16 +187,18 @@ static void told(void *context, size_t family, struct batch *batch, const struct
 {
 	struct collect *collect = context;
 
-	if (batch) {
-		mark_fresh(&collect->families[family], batch);
-		collect->sink.deliver(collect->sink.context, &batch, 1);
+	if (!batch) {
+		if (lost->on_tick)
+			tell_tick(&collect->tell, lost->reason, family, NULL, lost->tick, lost->error->text);
+		if (lost->reason != GAP_STOPPED)
+			note(collect, family, NULL, lost->error->text);
+		return;
 	}
-	if (batch && batch->on_tick)
+	mark_fresh(collect, &collect->families[family], batch);
+	collect->sink.deliver(collect->sink.context, &batch, 1);
+	if (batch->on_tick)
 		tell_stuck(collect, family, batch->tick);
-	if (!batch && lost->on_tick)
-		tell_tick(&collect->tell, lost->reason, family, NULL, lost->tick, lost->error->text);
-	if (batch || lost->reason != GAP_STOPPED)
-		note(collect, family, batch, batch ? NULL : lost->error);
+	note(collect, family, batch, NULL);
 }
 
 /* Samples the families of one plugin that never block, into the round. -1: one of them failed. */
@@ -215,14 +217,14 @@ static int sample_local(struct collect *collect, size_t index, int64_t tick, str
 		family->batch.tick = tick ? tick : family->batch.time;
 		family->batch.on_tick = tick != 0;
 		if (good) {
-			mark_fresh(family, &family->batch);
+			mark_fresh(collect, family, &family->batch);
 			collect->round[collect->round_count++] = &family->batch;
 		} else {
 			failed = -1;
 		}
 		if (!good && tick)
 			tell_tick(&collect->tell, GAP_ERROR, i, NULL, tick, error->text);
-		note(collect, i, good ? &family->batch : NULL, error);
+		note(collect, i, good ? &family->batch : NULL, good ? NULL : error->text);
 	}
 	return failed;
 }
@@ -281,11 +283,12 @@ static int64_t newest_tick(const struct collect *collect)
 	return newest < collect->clock.now.wall ? newest : collect->clock.now.wall;
 }
 
-static void break_row(struct collect *collect, size_t index)
+/* A new row of ticks begins: none before `first`. */
+static void break_row(struct collect *collect, size_t index, int64_t first)
 {
 	for (size_t i = 0; i < collect->plan->family_count; i++)
 		if (collect->families[i].runner == index)
-			collect->families[i].broken = collect->clock.now.monotonic;
+			collect->families[i].broken = first;
 }
 
 /* Reads the clocks, and finds out whether the wall clock was set, or the machine slept, since the last time. What was
@@ -301,9 +304,14 @@ static void look_at_clock(struct collect *collect)
 	if (!wallclock_look(&collect->clock, &now, tolerance, &change))
 		return;
 	tell_change(&collect->tell, &change, collect->running ? newest : 0, collect->interval);
-	for (size_t i = 0; i < collect->plan->plugin_count; i++)
-		if (!collect->running || schedule_resume(&collect->runners[i].schedule, now.wall))
-			break_row(collect, i);
+	for (size_t i = 0; i < collect->plan->plugin_count; i++) {
+		struct schedule *schedule = &collect->runners[i].schedule;
+
+		if (!collect->running)
+			break_row(collect, i, now.wall);
+		else if (schedule_resume(schedule, now.wall))
+			break_row(collect, i, schedule->next);
+	}
 	if (collect->stopped > now.wall)
 		collect->stopped = now.wall;
 }

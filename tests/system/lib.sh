@@ -3,6 +3,9 @@
 #   configure <<'END' … END   writes the agent's pindrop.lua; port 0 and a folder of its own are already in it
 #   agent_start               starts the agent and returns when it serves: $agent (pid), $url, $log
 #   agent_end [SIGNAL]        ends it; $status is its exit status
+#   clock_set SET [SLEPT]     the agent's clock is now ahead of the machine's by SET and SLEPT seconds, in all; an agent
+#                             that is to see it starts after the first one (tests/preload/clock.c)
+#   clock_drift SET [SLEPT]   the same, of which the kernel tells nobody
 #   check NAME COMMAND …      one test case: the command's status decides
 #
 # shellcheck shell=bash
@@ -13,6 +16,7 @@ build=$(cd "$top" && cd "${BUILD:-build}" && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/pindrop-test.XXXXXX")
 log=$work/log
 agent='' url='' status='' failures=0
+under=() # what the agent is started by
 kept=() # commands that undo what a test did to the machine, last first
 
 # How many mounts of real devices there are, by psutil (Debian's, for the system's Python): none in a bare container.
@@ -61,7 +65,7 @@ await_log() {
 
 agent_start() {
 	: >"$log"
-	"$build/pindrop" -c "$work/pindrop.lua" "$@" 2>>"$log" &
+	"${under[@]}" "$build/pindrop" -c "$work/pindrop.lua" "$@" 2>>"$log" &
 	agent=$!
 	url=$(await_log 'listening on http://[^ ]*')
 	url=${url#listening on }
@@ -81,6 +85,19 @@ run_pindrop() {
 	output=$(timeout 20 "$build/pindrop" "$@" 2>&1)
 	status=$?
 }
+
+# A sanitizer that is not the first library complains, though nothing of it is replaced.
+clock_drift() {
+	mkdir -p "$work/clock"
+	[ -e "$work/clock/bell" ] || : >"$work/clock/bell"
+	ln -s -- "$1 ${2:-0}" "$work/clock/next" && mv -T "$work/clock/next" "$work/clock/shift"
+	clock_ahead=$(jq -n "$1 + ${2:-0}")
+	under=(env FAKE_CLOCK="$work/clock" LD_PRELOAD="$build/tests/preload/clock.so"
+		ASAN_OPTIONS="${ASAN_OPTIONS-}:verify_asan_link_order=0")
+}
+clock_set() { clock_drift "$@" && touch "$work/clock/bell"; }
+# What the agent's clock shows.
+clock_now() { jq -n "now + ${clock_ahead:-0}"; }
 
 get() { curl -sS --max-time 10 "$url$1"; }
 code() { curl -sS --max-time 10 -o /dev/null -w '%{http_code}' "$@"; }
