@@ -6,6 +6,8 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "report/report.h"
+#include "store/layout.h"
+#include "store/move.h"
 #include "store/purge.h"
 
 /* Of a longer list only the largest part is told. */
@@ -231,12 +233,59 @@ static void print_vanished(const struct plan *plan, const struct survey *survey,
 	free(list);
 }
 
+/* --- what will move ---------------------------------------------------------------------------------------------- */
+
+static void print_change(const struct survey_file *file, const struct migrate_report *report, FILE *out)
+{
+	char before[TEXT_AMOUNT_SIZE], after[TEXT_AMOUNT_SIZE];
+
+	if (report->foreign) {
+		fprintf(out, "  %s\n    was made by another program: it is set aside, and a new file begins\n", file->path);
+		return;
+	}
+	fprintf(out, "  %s\n    %s\n    %lld rows, %s -> %lld rows, %s\n", file->path, report->difference,
+	        (long long)report->rows_before, text_from_size((double)report->bytes_before, before),
+	        (long long)report->rows_after, text_from_size((double)report->bytes_after, after));
+	if (report->lost)
+		fprintf(out, "    not kept: %s; the old file stays as %s.replaced-…\n", report->lost, file->path);
+}
+
+/* The files on the disk that have another layout than the plan. Nothing is touched. */
+static void print_changes(const struct plan *plan, const struct survey *survey, FILE *out)
+{
+	bool headed = false;
+
+	for (size_t i = 0; i < survey->count; i++) {
+		const struct survey_file *file = &survey->files[i];
+		struct migrate_report report = {0};
+		struct layout layout;
+		struct error error;
+		int failed;
+
+		if (file->kind != SURVEY_SERIES)
+			continue;
+		layout_begin(&layout, plan, file->family);
+		failed = file_plan(file->path, &layout, &report, &error);
+		if ((failed || report.changes) && !headed)
+			fprintf(out, "\nfiles that change at the next start\n");
+		headed = headed || failed || report.changes;
+		if (failed)
+			fprintf(out, "  %s\n    %s%s\n", file->path, error.text,
+			        report.damaged ? ": it is set aside, and a new file begins" : "");
+		else if (report.changes)
+			print_change(file, &report, out);
+		migrate_report_release(&report);
+		layout_release(&layout);
+	}
+}
+
 void report_check(const struct plan *plan, const struct survey *survey, const bool *alive, FILE *out)
 {
 	fprintf(out, "%s is good\n", plan->file);
 	print_families(plan, out);
 	print_retention(plan, out);
 	print_aggregates(plan, out);
+	print_changes(plan, survey, out);
 	print_space(plan, survey, alive, out);
 	print_vanished(plan, survey, alive, out);
 }

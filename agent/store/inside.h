@@ -57,6 +57,7 @@ struct family_store {
 };
 
 struct intake;
+struct adapt;
 
 struct store {
 	const struct plan *plan;
@@ -64,6 +65,7 @@ struct store {
 	int lock_fd; /* of the data folder's lock file */
 	struct family_store *families;
 	struct journal *journal; /* may be closed: then samples are safe only once they are in the files */
+	struct adapt *adapt;     /* store's thread */
 	struct series *removed;  /* lock: those that were taken out of the table */
 	int64_t used;            /* writing: bytes in the data folder; 0: not known yet */
 	int64_t purge_next;      /* flushing: when vanished instances are looked for again: monotonic, ns */
@@ -115,6 +117,9 @@ int series_update(struct store *store, struct series *series, struct error *erro
  * `leaving`. */
 int series_ready(struct store *store, struct series *series, struct error *error);
 
+/* The file is another one than before. With `writing` held. */
+void series_look_again(struct series *series);
+
 /* All of it for one series, for who wants to read its file. */
 int series_flush(struct store *store, struct series *series, struct error *error);
 
@@ -150,6 +155,26 @@ int folder_lock(const char *path, struct error *error);
 /* Whether the folder is still the one that was taken. One that was removed is made anew. -1 with the words: nothing
  * must be written now. With `flushing` held. */
 int folder_check(struct store *store, struct error *error);
+
+/* --- adapt.c -------------------------------------------------------------------------------------------------- */
+
+/* Gives a file that has another one the layout of the plan; what is not ours, or damaged, is set aside. 0 or -1 with the
+ * words: it is as it was. With `writing` held. */
+int adapt_file(struct store *store, size_t family, const char *path, struct error *error);
+int adapt_set_aside(const char *path, const char *why, const char *reason, struct error *error);
+
+/* Does so with files that nobody has written to yet, for `time` (ns) and a little at a time: the first call finds them,
+ * the next ones go on. Store's thread. */
+void adapt_some(struct store *store, int64_t time);
+void adapt_release(struct store *store);
+
+/* --- orphan.c ------------------------------------------------------------------------------------------------- */
+
+struct orphan;
+
+/* Takes a sample whose family the plan does not have; writes all, and frees them. Starts as NULL. Before any thread. */
+void orphan_add(struct orphan **all, const struct journal_sample *sample);
+void orphan_end(struct orphan **all, const struct plan *plan);
 
 /* --- timeline.c ----------------------------------------------------------------------------------------------- */
 

@@ -640,6 +640,8 @@ static int open_file(struct journal *journal, struct error *error)
 	journal->region_size = (size_t)journal->size / JOURNAL_REGIONS / 8 * 8;
 	failed = posix_fallocate(journal->fd, 0, journal->size);
 	/* A file system that cannot reserve is written to all the same; then a full disk is told when it comes. */
+	if (failed && status.st_size == 0)
+		unlink(journal->path);
 	if (failed == ENOSPC || failed == EDQUOT || failed == EIO)
 		return error_set(error, "cannot reserve the %s of %s: %s; see store { journal = … }",
 		                 text_from_size((double)journal->size, size), journal->path,
@@ -726,6 +728,13 @@ int journal_reopen(struct journal *journal, struct error *error)
 	failed = open_anew(journal, &found, error);
 	pthread_mutex_unlock(&journal->io);
 	return failed;
+}
+
+int journal_renew(struct journal *journal, struct error *error)
+{
+	if (unlink(journal->path) < 0)
+		return error_set(error, "cannot remove %s: %s", journal->path, strerror(errno));
+	return journal_reopen(journal, error);
 }
 
 void journal_close(struct journal *journal)

@@ -90,6 +90,7 @@ struct journal *journal_open(const char *path, const struct plan *plan, struct j
                              struct error *error);
 bool journal_is_open(struct journal *journal);
 int journal_reopen(struct journal *journal, struct error *error); /* closes what is open, and opens what is there now */
+int journal_renew(struct journal *journal, struct error *error);  /* a new one, of the plan's size, in its place */
 void journal_close(struct journal *journal);
 
 /* Tells what earlier runs have left behind. Before the first put. */

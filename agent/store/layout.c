@@ -152,16 +152,21 @@ static char *file_name(const char *instance)
 	return shorter;
 }
 
-char *store_path(const struct plan *plan, size_t family, const char *instance)
+char *layout_path(const char *data_dir, const char *family, const char *instance)
 {
-	char *name = memory_text(plan->families[family].table->name), *file = file_name(instance), *path;
+	char *name = memory_text(family), *file = file_name(instance), *path;
 
 	for (char *dot = name; (dot = strchr(dot, '.'));)
 		*dot = '/';
-	path = memory_format("%s/%s%s%s.rrd", plan->data_dir, name, *file ? "/" : "", file);
+	path = memory_format("%s/%s%s%s.rrd", data_dir, name, *file ? "/" : "", file);
 	free(name);
 	free(file);
 	return path;
+}
+
+char *store_path(const struct plan *plan, size_t family, const char *instance)
+{
+	return layout_path(plan->data_dir, plan->families[family].table->name, instance);
 }
 
 int64_t store_file_size(const struct plan *plan, size_t family)

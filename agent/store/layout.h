@@ -41,4 +41,7 @@ const char *layout_consolidation(enum store_consolidation consolidation);
 #define LAYOUT_LINE_SIZE(field_count) (32 + 26 * (field_count))
 size_t layout_line(const struct layout *layout, int64_t tick, const double *values, char *line);
 
+/* The path of an instance's file, see store_path(). A new text for free(). */
+char *layout_path(const char *data_dir, const char *family, const char *instance);
+
 #endif

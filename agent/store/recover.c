@@ -41,7 +41,8 @@ struct recovery {
 	struct dropped_list dropped, steps;
 	double *values; /* one row in the plan's order of fields */
 	bool ended;
-	size_t replayed, strange;
+	size_t replayed;
+	struct orphan *orphans;
 };
 
 /* SIZE_MAX: the plan has no such family. */
@@ -204,12 +205,13 @@ static void replay(void *context, const struct journal_sample *sample)
 	struct error ignored; /* it is tried again, and told, by the flush */
 	struct series *series;
 
-	if (family == SIZE_MAX) {
-		recovery->strange++;
-		return;
-	}
 	if (is_dropped(recovery, sample))
 		return;
+	if (family == SIZE_MAX) {
+		if (sample->fields)
+			orphan_add(&recovery->orphans, sample);
+		return;
+	}
 	series = find_series(recovery, family, sample->instance);
 	if (is_written(recovery, series, sample))
 		return;
@@ -243,9 +245,6 @@ static void tell(const struct recovery *recovery, const struct journal_found *fo
 		log_warning("%s/.journal: %zu records are damaged%s; everything around them was read",
 		            recovery->store->plan->data_dir, found->damaged + found->torn,
 		            found->torn ? ", the last was not written to its end" : "");
-	if (recovery->strange)
-		log_warning("%s/.journal: %zu samples are of families that are no longer sampled",
-		            recovery->store->plan->data_dir, recovery->strange);
 	if (!found->ended)
 		log_info("the last run did not end as it should: %zu samples were taken from the journal, %.0f ms",
 		         recovery->replayed, clock_seconds(duration) * 1000);
@@ -289,6 +288,7 @@ void recover(struct store *store, const struct journal_found *found)
 	mark_imaged(store);
 	if (!found->ended) {
 		journal_read(store->journal, &second);
+		orphan_end(&recovery.orphans, store->plan);
 		store_flush(store);
 	}
 	store->status.replayed = recovery.replayed;

@@ -262,14 +262,14 @@ int file_sync(const char *path, struct error *error)
 
 /* --- writing and reading ------------------------------------------------------------------------------------ */
 
-int file_update(const char *path, size_t count, const char **lines, struct error *error)
+int file_update(const char *path, const char *fields, size_t count, const char **lines, struct error *error)
 {
 	int failed;
 
 	/* A file tells its last update in whole seconds only. Where samples come faster, one may be older than that and
 	 * look newer: it is passed over, for librrd would otherwise refuse it, and all behind it, for ever. */
 	pthread_mutex_lock(&librrd);
-	failed = rrd_updatex_r(path, NULL, RRD_SKIP_PAST_UPDATES, (int)count, lines) < 0 ? tell(error, path) : 0;
+	failed = rrd_updatex_r(path, fields, RRD_SKIP_PAST_UPDATES, (int)count, lines) < 0 ? tell(error, path) : 0;
 	pthread_mutex_unlock(&librrd);
 	return failed;
 }

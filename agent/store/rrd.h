@@ -40,8 +40,9 @@ bool file_is_same(const char *path, uint64_t inode, int64_t size);
 /* Makes what was written to a file safe from a power cut. One that is gone needs nothing. 0 or -1 with the words. */
 int file_sync(const char *path, struct error *error);
 
-/* Writes lines as layout_line() makes them, in the order of time. 0 or -1 with the words. */
-int file_update(const char *path, size_t count, const char **lines, struct error *error);
+/* Writes lines as layout_line() makes them, in the order of time. `fields`: what their values are, "usage:user"; NULL:
+ * those of the file. 0 or -1 with the words. */
+int file_update(const char *path, const char *fields, size_t count, const char **lines, struct error *error);
 
 /* Rows of (from, to], s, at the step that is nearest to `step`. 0 or -1 with the words. */
 int file_fetch(const char *path, size_t field, enum store_consolidation consolidation, int64_t from, int64_t to,

@@ -11,9 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "store/aside.h"
 #include "store/inside.h"
-#include "store/move.h"
 #include "store/rrd.h"
 
 /* What may wait while files cannot be written: samples of one file. At 1 s this is an hour. */
@@ -218,17 +216,6 @@ static void let_go(struct store *store, struct series *series, size_t count, con
 
 /* --- the file ------------------------------------------------------------------------------------------------- */
 
-static int set_aside(const struct series *series, const char *why, const char *reason, struct error *error)
-{
-	char *name = aside_rename(series->path, why, error);
-
-	if (!name)
-		return -1;
-	log_warning("%s; it is kept as %s, and a new file begins", reason, name);
-	free(name);
-	return 0;
-}
-
 /* Where a file cannot even be read, nothing is said about what is in it: it stays where it is. */
 static int check_readable(const struct series *series, struct error *error)
 {
@@ -266,35 +253,11 @@ static int make(struct store *store, struct series *series, struct error *error)
 	return 0;
 }
 
-static void tell_moved(const struct series *series, const struct migrate_report *report)
+void series_look_again(struct series *series)
 {
-	if (report->kept)
-		log_warning("%s was moved to the new configuration: %s. It does not keep all that there was (%s): the old file "
-		            "is kept as %s",
-		            series->path, report->difference, report->lost, report->kept);
-	else
-		log_info("%s was moved to the new configuration: %s", series->path, report->difference);
-}
-
-/* A file of another layout: it moves, or, where it is none of ours, makes way. */
-static int move(struct store *store, struct series *series, struct error *error)
-{
-	const struct layout *layout = &store->families[series->family].layout;
-	struct migrate_report report = {0};
-	struct error reason = {""};
-	int failed = room_make(store, 2 * layout->file_size, error);
-
-	store->used = 0;
-	if (!failed && file_migrate(series->path, layout, &report, &reason) < 0)
-		failed =
-			report.damaged ? set_aside(series, "damaged", reason.text, error) : error_set(error, "%s", reason.text);
-	else if (!failed && report.foreign)
-		failed = set_aside(series, "foreign", "it is the file of another program", error);
-	else if (!failed)
-		tell_moved(series, &report);
-	migrate_report_release(&report);
+	series->ready = false;
+	series->made = false;
 	series->imaged = 0;
-	return failed;
 }
 
 int series_ready(struct store *store, struct series *series, struct error *error)
@@ -307,12 +270,14 @@ int series_ready(struct store *store, struct series *series, struct error *error
 	if (check_readable(series, error) < 0)
 		return -1;
 	state = file_inspect(series->path, layout, &facts, &reason);
-	if (state == FILE_OTHER && move(store, series, error) < 0)
+	if (state == FILE_OTHER && adapt_file(store, series->family, series->path, error) < 0)
 		return -1;
-	if (state == FILE_DAMAGED && set_aside(series, "damaged", reason.text, error) < 0)
+	if (state == FILE_DAMAGED && adapt_set_aside(series->path, "damaged", reason.text, error) < 0)
 		return -1;
-	if (state != FILE_GOOD)
+	if (state != FILE_GOOD) {
+		series_look_again(series);
 		state = file_inspect(series->path, layout, &facts, error);
+	}
 	if (state == FILE_ABSENT &&
 	    (make(store, series, error) < 0 || (state = file_inspect(series->path, layout, &facts, error)) != FILE_GOOD))
 		return -1;
@@ -424,7 +389,7 @@ int series_update(struct store *store, struct series *series, struct error *erro
 
 	count = make_lines(series, layout, store->plan->families[series->family].plugin->interval, run, &lines, &past);
 	if (count > 0)
-		failed = file_update(series->path, count, lines, error);
+		failed = file_update(series->path, NULL, count, lines, error);
 	free(lines);
 	if (failed) {
 		/* It may have been removed or damaged under us: look again at the next flush. What was written stays known. */

@@ -24,6 +24,9 @@
 /* A file system is synced as a whole where it is more than so many files. */
 #define SYNC_FILES 64
 
+/* How long files may be adapted at a time before others are written to. */
+#define ADAPT_TIME CLOCK_SECOND
+
 /* How long the end waits for a disk that does nothing. */
 #define END_PATIENCE (2 * CLOCK_SECOND)
 
@@ -334,6 +337,7 @@ static void *live(void *context)
 	bool ending = false;
 
 	pthread_setname_np(pthread_self(), "store");
+	adapt_some(store, ADAPT_TIME);
 	clock_gettime(CLOCK_MONOTONIC, &next);
 	add_nanoseconds(&next, store->plan->flush / (int64_t)slices);
 	while (!ending) {
@@ -350,6 +354,7 @@ static void *live(void *context)
 		room_keep(store);
 		bury(store);
 		pthread_mutex_unlock(&store->flushing);
+		adapt_some(store, ADAPT_TIME);
 		if (++slice >= slices) {
 			slice = 0;
 			slices = count_slices(store);
@@ -387,6 +392,24 @@ static void init_locks(struct store *store)
 	pthread_condattr_destroy(&clock);
 }
 
+/* A journal of another size is made anew, once nothing needs the old one. */
+static void resize_journal(struct store *store)
+{
+	struct journal_status status;
+	struct error error = {""};
+	int failed = 0;
+
+	journal_status(store->journal, &status);
+	if (status.size == store->plan->journal_size)
+		return;
+	pthread_mutex_lock(&store->flushing);
+	if (checkpoint(store, &error) < 0 || journal_renew(store->journal, &error) < 0)
+		failed = -1;
+	pthread_mutex_unlock(&store->flushing);
+	if (failed)
+		log_warning("the journal keeps its old size: %s", error.text);
+}
+
 static void open_journal(struct store *store)
 {
 	char *path = memory_format("%s/.journal", store->plan->data_dir);
@@ -394,10 +417,12 @@ static void open_journal(struct store *store)
 	struct error error = {""};
 
 	store->journal = journal_open(path, store->plan, &found, &error);
-	if (journal_is_open(store->journal))
+	if (journal_is_open(store->journal)) {
 		recover(store, &found);
-	else
+		resize_journal(store);
+	} else {
 		intake_tell_journal(store, -1, &error);
+	}
 	free(path);
 }
 
@@ -478,6 +503,7 @@ void store_close(struct store *store)
 	end_journal(store);
 	journal_close(store->journal);
 	intake_free(store->intake);
+	adapt_release(store);
 	series_release(store);
 	for (size_t i = 0; i < store->plan->family_count; i++)
 		layout_release(&store->families[i].layout);

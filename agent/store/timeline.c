@@ -88,9 +88,7 @@ static int join(struct store *store, struct series *series, const glob_t *others
 /* The file is another one now. */
 static int look_anew(struct store *store, struct series *series, struct error *error)
 {
-	series->ready = false;
-	series->imaged = 0;
-	series->made = false;
+	series_look_again(series);
 	store->used = 0;
 	return series_ready(store, series, error);
 }

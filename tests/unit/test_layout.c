@@ -234,7 +234,7 @@ static void every_value_comes_back(void **state)
 		size_t length = layout_line(&layout, (START + 1 + (int64_t)i) * CLOCK_SECOND, sample, line);
 
 		assert_true(length < sizeof(line));
-		if (file_update(path, 1, lines, &error) < 0)
+		if (file_update(path, NULL, 1, lines, &error) < 0)
 			fail_msg("%s: %s", line, error.text);
 	}
 	assert_int_equal(file_fetch(path, LEVEL, STORE_AVERAGE, START, START + (int64_t)PINDROP_COUNT(values), 1, &rows,

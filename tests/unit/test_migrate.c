@@ -149,7 +149,7 @@ static void write_lines(struct lines *lines, const char *path)
 {
 	struct error error = {""};
 
-	if (lines->count > 0 && file_update(path, lines->count, (const char **)lines->texts, &error) < 0)
+	if (lines->count > 0 && file_update(path, NULL, lines->count, (const char **)lines->texts, &error) < 0)
 		fail_msg("%s", error.text);
 	for (size_t i = 0; i < lines->count; i++)
 		free(lines->texts[i]);
@@ -948,7 +948,7 @@ static void a_part_of_a_second_is_not_lost(void **state)
 		const char *texts[] = {line};
 
 		layout_line(&new.layout, START * CLOCK_SECOND + i * CLOCK_SECOND / 5, &value, line);
-		assert_int_equal(file_update(path, 1, texts, &error), 0);
+		assert_int_equal(file_update(path, NULL, 1, texts, &error), 0);
 	}
 	seconds = fetch(0, &new.layout.archives[0], START + 9);
 	assert_true(fabs(seconds[59] - 43) < 1e-4);

@@ -1,0 +1,119 @@
+/* store/adapt.c: files that exist move to the layout of the plan: each before it is written to, all others soon after
+ * the start. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "store/aside.h"
+#include "store/inside.h"
+#include "store/move.h"
+#include "store/rrd.h"
+#include "store/survey.h"
+
+int adapt_set_aside(const char *path, const char *why, const char *reason, struct error *error)
+{
+	char *name = aside_rename(path, why, error);
+
+	if (!name)
+		return -1;
+	log_warning("%s; it is kept as %s, and a new file begins", reason, name);
+	free(name);
+	return 0;
+}
+
+static void tell(const char *path, const struct migrate_report *report)
+{
+	if (report->kept)
+		log_warning("%s was moved to the new configuration: %s. That does not keep %s: the old file stays as %s", path,
+		            report->difference, report->lost, report->kept);
+	else
+		log_info("%s was moved to the new configuration: %s", path, report->difference);
+}
+
+int adapt_file(struct store *store, size_t family, const char *path, struct error *error)
+{
+	const struct layout *layout = &store->families[family].layout;
+	struct migrate_report report = {0};
+	struct error reason = {""};
+	char *words;
+	int failed = room_make(store, 2 * layout->file_size, error);
+
+	store->used = 0;
+	if (!failed && file_migrate(path, layout, &report, &reason) < 0) {
+		failed =
+			report.damaged ? adapt_set_aside(path, "damaged", reason.text, error) : error_set(error, "%s", reason.text);
+	} else if (!failed && report.foreign) {
+		words = memory_format("%s has none of the fields of %s: it was made by another program", path,
+		                      layout->family->name);
+		failed = adapt_set_aside(path, "foreign", words, error);
+		free(words);
+	} else if (!failed) {
+		tell(path, &report);
+	}
+	migrate_report_release(&report);
+	return failed;
+}
+
+/* --- all of them ---------------------------------------------------------------------------------------------- */
+
+struct adapt {
+	struct survey survey;
+	size_t next;
+};
+
+/* One that is damaged is left to whoever writes to it. With `flushing` and `writing` held. */
+static void adapt_one(struct store *store, const struct survey_file *file)
+{
+	struct file_facts facts;
+	struct error error;
+	struct series *series;
+
+	if (file_inspect(file->path, &store->families[file->family].layout, &facts, &error) != FILE_OTHER)
+		return;
+	if (adapt_file(store, file->family, file->path, &error) < 0)
+		log_warning("%s stays as it is: %s", file->path, error.text);
+	if (!file->instance)
+		return;
+	pthread_mutex_lock(&store->lock);
+	series = series_find(store, file->family, file->instance);
+	pthread_mutex_unlock(&store->lock);
+	if (series)
+		series_look_again(series);
+}
+
+void adapt_some(struct store *store, int64_t time)
+{
+	int64_t end = clock_monotonic() + time;
+	struct error error = {""};
+
+	if (!store->adapt) {
+		store->adapt = memory_alloc(sizeof(*store->adapt));
+		if (survey_take(&store->adapt->survey, store->plan, &error) < 0)
+			log_warning("%s", error.text);
+	}
+	while (store->adapt->next < store->adapt->survey.count && clock_monotonic() < end) {
+		const struct survey_file *file = &store->adapt->survey.files[store->adapt->next++];
+
+		if (file->kind != SURVEY_SERIES)
+			continue;
+		pthread_mutex_lock(&store->flushing);
+		pthread_mutex_lock(&store->writing);
+		adapt_one(store, file);
+		pthread_mutex_unlock(&store->writing);
+		pthread_mutex_unlock(&store->flushing);
+	}
+	/* What is done needs no list any more. */
+	if (store->adapt->next == store->adapt->survey.count && store->adapt->survey.count > 0) {
+		survey_release(&store->adapt->survey);
+		store->adapt->next = 0;
+	}
+}
+
+void adapt_release(struct store *store)
+{
+	if (store->adapt)
+		survey_release(&store->adapt->survey);
+	free(store->adapt);
+}
