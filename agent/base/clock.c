@@ -43,6 +43,23 @@ void clock_read(struct clock_reading *now)
 	} while (now->boot - before > ONE_MOMENT && --tries > 0);
 }
 
+struct timespec clock_deadline(int64_t wait)
+{
+	int64_t time = clock_monotonic() + wait;
+
+	return (struct timespec){.tv_sec = time / CLOCK_SECOND, .tv_nsec = time % CLOCK_SECOND};
+}
+
+void clock_condition(pthread_cond_t *condition)
+{
+	pthread_condattr_t attributes;
+
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(condition, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
 double clock_seconds(int64_t nanoseconds)
 {
 	return (double)nanoseconds / (double)CLOCK_SECOND;

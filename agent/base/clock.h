@@ -5,8 +5,10 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #define CLOCK_SECOND INT64_C(1000000000)
 #define CLOCK_MILLISECOND INT64_C(1000000)
@@ -21,6 +23,10 @@ struct clock_reading {
 	int64_t wall, monotonic, boot;
 };
 void clock_read(struct clock_reading *now);
+
+/* The moment that is `wait` (ns) from now, and a condition that waits by it: both of monotonic time. */
+struct timespec clock_deadline(int64_t wait);
+void clock_condition(pthread_cond_t *condition);
 
 double clock_seconds(int64_t nanoseconds);
 

@@ -631,13 +631,8 @@ static void make_runners(struct collect *collect, size_t worker_kind)
 
 static void init_lock(struct collect *collect)
 {
-	pthread_condattr_t clock;
-
 	pthread_mutex_init(&collect->lock, NULL);
-	pthread_condattr_init(&clock);
-	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-	pthread_cond_init(&collect->changed, &clock);
-	pthread_condattr_destroy(&clock);
+	clock_condition(&collect->changed);
 }
 
 static int open_descriptors(struct collect *collect, struct error *error)
@@ -705,8 +700,7 @@ static void give(struct collect *collect, enum command command)
 
 static void await_first_round(struct collect *collect)
 {
-	int64_t end = clock_monotonic() + COLLECT_FIRST_ROUND;
-	const struct timespec deadline = {.tv_sec = end / CLOCK_SECOND, .tv_nsec = end % CLOCK_SECOND};
+	const struct timespec deadline = clock_deadline(COLLECT_FIRST_ROUND);
 
 	while (collect->first_count > 0 && pthread_cond_timedwait(&collect->changed, &collect->lock, &deadline) == 0)
 		continue;

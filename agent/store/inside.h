@@ -76,8 +76,8 @@ struct store {
 	pthread_mutex_t flushing;
 	pthread_mutex_t writing;
 	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	bool ending;                /* lock */
+	pthread_cond_t wake, gone;
+	bool ending, ended;         /* lock */
 	struct wish *wishes;        /* lock: who wants everything to be written */
 	size_t buffered_values;     /* lock */
 	struct store_status status; /* lock */

@@ -41,7 +41,7 @@ struct intake {
 	pthread_mutex_t lock;
 	pthread_cond_t come; /* something waits, or the end */
 	pthread_cond_t gone; /* nothing waits any more */
-	bool ending;
+	bool ending, ended;
 	struct list waiting;
 	struct list writing;   /* what the journal thread writes now. Changed by it alone, with both locks held */
 	int64_t writing_since; /* monotonic, ns; 0: it writes nothing */
@@ -189,6 +189,8 @@ static void *live(void *context)
 		if (!intake->waiting.first)
 			pthread_cond_broadcast(&intake->gone);
 	}
+	intake->ended = true;
+	pthread_cond_broadcast(&intake->gone);
 	pthread_mutex_unlock(&intake->lock);
 	return NULL;
 }
@@ -298,8 +300,8 @@ struct intake *intake_new(struct store *store)
 	empty(&intake->writing);
 	pthread_mutex_init(&intake->order, NULL);
 	pthread_mutex_init(&intake->lock, NULL);
-	pthread_cond_init(&intake->come, NULL);
-	pthread_cond_init(&intake->gone, NULL);
+	clock_condition(&intake->come);
+	clock_condition(&intake->gone);
 	if (pthread_create(&intake->thread, NULL, live, intake) != 0) {
 		log_error("cannot start the journal's thread");
 		abort();
@@ -320,14 +322,19 @@ static void release(struct item *item)
 
 bool intake_end(struct intake *intake, int64_t patience)
 {
-	int64_t until = clock_monotonic() + patience;
-	const struct timespec deadline = {.tv_sec = until / CLOCK_SECOND, .tv_nsec = until % CLOCK_SECOND};
+	const struct timespec deadline = clock_deadline(patience);
+	bool ended;
 
 	pthread_mutex_lock(&intake->lock);
 	intake->ending = true;
 	pthread_cond_signal(&intake->come);
+	while (!intake->ended && pthread_cond_timedwait(&intake->gone, &intake->lock, &deadline) == 0)
+		continue;
+	ended = intake->ended;
 	pthread_mutex_unlock(&intake->lock);
-	return pthread_clockjoin_np(intake->thread, NULL, CLOCK_MONOTONIC, &deadline) == 0;
+	if (ended)
+		pthread_join(intake->thread, NULL);
+	return ended;
 }
 
 void intake_free(struct intake *intake)

@@ -361,6 +361,10 @@ static void *live(void *context)
 		}
 		add_nanoseconds(&next, store->plan->flush / (int64_t)slices);
 	}
+	pthread_mutex_lock(&store->lock);
+	store->ended = true;
+	pthread_cond_signal(&store->gone);
+	pthread_mutex_unlock(&store->lock);
 	return NULL;
 }
 
@@ -381,15 +385,11 @@ void store_flush_soon(struct store *store, store_flushed *done, void *context)
 
 static void init_locks(struct store *store)
 {
-	pthread_condattr_t clock;
-
 	pthread_mutex_init(&store->flushing, NULL);
 	pthread_mutex_init(&store->writing, NULL);
 	pthread_mutex_init(&store->lock, NULL);
-	pthread_condattr_init(&clock);
-	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-	pthread_cond_init(&store->wake, &clock);
-	pthread_condattr_destroy(&clock);
+	clock_condition(&store->wake);
+	clock_condition(&store->gone);
 }
 
 /* A journal of another size is made anew, once nothing needs the old one. */
@@ -454,21 +454,22 @@ struct store *store_open(const struct plan *plan, const struct store_sink *sink,
 /* Waits for the thread for as long as it gets on. False: the disk hangs. */
 static bool join(struct store *store)
 {
-	uint64_t written = 0, before;
+	uint64_t before;
+	bool ended;
 
+	pthread_mutex_lock(&store->lock);
 	do {
-		struct timespec deadline;
+		const struct timespec deadline = clock_deadline(END_PATIENCE);
 
-		before = written;
-		clock_gettime(CLOCK_MONOTONIC, &deadline);
-		add_nanoseconds(&deadline, END_PATIENCE);
-		if (pthread_clockjoin_np(store->thread, NULL, CLOCK_MONOTONIC, &deadline) == 0)
-			return true;
-		pthread_mutex_lock(&store->lock);
-		written = store->status.written;
-		pthread_mutex_unlock(&store->lock);
-	} while (written != before);
-	return false;
+		before = store->status.written;
+		while (!store->ended && pthread_cond_timedwait(&store->gone, &store->lock, &deadline) == 0)
+			continue;
+	} while (!store->ended && store->status.written != before);
+	ended = store->ended;
+	pthread_mutex_unlock(&store->lock);
+	if (ended)
+		pthread_join(store->thread, NULL);
+	return ended;
 }
 
 /* The last words: whether the next run has something to do. */
@@ -509,6 +510,7 @@ void store_close(struct store *store)
 		layout_release(&store->families[i].layout);
 	free(store->families);
 	pthread_cond_destroy(&store->wake);
+	pthread_cond_destroy(&store->gone);
 	pthread_mutex_destroy(&store->lock);
 	pthread_mutex_destroy(&store->writing);
 	pthread_mutex_destroy(&store->flushing);

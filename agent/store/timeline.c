@@ -53,6 +53,7 @@ static void find_aside(const struct series *series, const struct layout *layout,
 
 	if (glob(quoted, GLOB_NOSORT, NULL, found) != 0)
 		found->gl_pathc = 0;
+	free(quoted);
 	for (size_t i = 0; i < found->gl_pathc; i++) {
 		struct file_facts facts = {0};
 		struct error ignored;
