@@ -338,6 +338,20 @@ static void remember(const struct agent *agent)
 			prefill(agent, i, now);
 }
 
+/* Instances whose files are there are known, also when they never come back: until they are purged. */
+static void expect(const struct agent *agent)
+{
+	struct survey survey = {0};
+	struct error error;
+
+	if (survey_take(&survey, agent->plan, &error) < 0)
+		log_warning("%s", error.text);
+	for (size_t i = 0; i < survey.count; i++)
+		if (survey.files[i].kind == SURVEY_SERIES && survey.files[i].instance)
+			metric_expect(agent->metric, survey.files[i].family, survey.files[i].instance);
+	survey_release(&survey);
+}
+
 /* --- life --------------------------------------------------------------------------------------------------- */
 
 static int bring_up(struct agent *agent, struct error *error)
@@ -353,6 +367,8 @@ static int bring_up(struct agent *agent, struct error *error)
 	agent->store = store_open(plan, &safe, error);
 	if (!agent->store)
 		return -1;
+	metric_tell_gaps(agent->metric, note_gap, agent);
+	expect(agent);
 	remember(agent);
 	agent->collect = collect_new(plan, agent->nursery, KIND_COLLECT, &sink, error);
 	if (!agent->collect)
