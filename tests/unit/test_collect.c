@@ -117,20 +117,31 @@ static void take_gap(void *context, const struct gap *gap)
 	pthread_mutex_unlock(&record->lock);
 }
 
-/* With the lock held. */
-static void await_change(struct record *record, const char *what)
+static struct timespec end_of_patience(void)
 {
-	struct timespec deadline;
+	struct timespec end;
 
-	clock_gettime(CLOCK_REALTIME, &deadline);
-	deadline.tv_sec += PATIENCE;
-	if (pthread_cond_timedwait(&record->changed, &record->lock, &deadline) != 0)
-		fail_msg("%s never came", what);
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += PATIENCE;
+	return end;
+}
+
+/* Waits until there is more than was seen, with the lock held; at most until `end`, also when other things come. */
+static void await_more(struct record *record, const struct timespec *end, const char *what)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (now.tv_sec < end->tv_sec && pthread_cond_timedwait(&record->changed, &record->lock, end) == 0)
+		return;
+	pthread_mutex_unlock(&record->lock);
+	fail_msg("%s never came", what);
 }
 
 /* Waits for so many more samples of a family on ticks. */
 static void await_samples(struct record *record, size_t family, size_t more)
 {
+	const struct timespec patience = end_of_patience();
 	size_t seen;
 
 	pthread_mutex_lock(&record->lock);
@@ -139,7 +150,7 @@ static void await_samples(struct record *record, size_t family, size_t more)
 		for (; seen < record->sample_count && more > 0; seen++)
 			more -= record->samples[seen].family == family && record->samples[seen].on_tick;
 		if (more > 0)
-			await_change(record, "a sample");
+			await_more(record, &patience, "a sample");
 	}
 	pthread_mutex_unlock(&record->lock);
 }
@@ -149,20 +160,26 @@ static bool same(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-/* Waits for a gap, the first of its kind after those that were `seen`. The copy's texts live as long as the record. */
-static struct gap await_gap(struct record *record, size_t seen, enum gap_reason reason, const char *family,
-                            const char *instance)
+static bool speaks(const struct gap *gap, const char *words)
 {
+	return !words || (gap->words && strstr(gap->words, words));
+}
+
+/* Waits for a gap, the first of its kind, with these words in it, after those that were `seen`. The copy's texts live as long as the record. */
+static struct gap await_gap(struct record *record, size_t seen, enum gap_reason reason, const char *family,
+                            const char *instance, const char *words)
+{
+	const struct timespec patience = end_of_patience();
 	struct gap gap = {.reason = GAP_REASONS};
 
 	pthread_mutex_lock(&record->lock);
 	while (gap.reason != reason) {
 		for (; seen < record->gap_count && gap.reason != reason; seen++)
 			if (record->gaps[seen].reason == reason && same(record->gaps[seen].family, family) &&
-			    same(record->gaps[seen].instance, instance))
+			    same(record->gaps[seen].instance, instance) && speaks(&record->gaps[seen], words))
 				gap = record->gaps[seen];
 		if (gap.reason != reason)
-			await_change(record, "a gap");
+			await_more(record, &patience, "a gap");
 	}
 	pthread_mutex_unlock(&record->lock);
 	return gap;
@@ -174,6 +191,17 @@ static size_t count_gaps(struct record *record)
 
 	pthread_mutex_lock(&record->lock);
 	count = record->gap_count;
+	pthread_mutex_unlock(&record->lock);
+	return count;
+}
+
+static size_t count_reason(struct record *record, enum gap_reason reason)
+{
+	size_t count = 0;
+
+	pthread_mutex_lock(&record->lock);
+	for (size_t i = 0; i < record->gap_count; i++)
+		count += record->gaps[i].reason == reason;
 	pthread_mutex_unlock(&record->lock);
 	return count;
 }
@@ -226,12 +254,14 @@ static void check_all_explained(const struct record *record, size_t family)
 	}
 }
 
-static size_t count_fresh(const struct record *record, size_t family)
+static size_t count_fresh(struct record *record, size_t family)
 {
 	size_t count = 0;
 
+	pthread_mutex_lock(&record->lock);
 	for (size_t i = 0; i < record->sample_count; i++)
 		count += record->samples[i].family == family && record->samples[i].fresh;
+	pthread_mutex_unlock(&record->lock);
 	return count;
 }
 
@@ -326,12 +356,19 @@ static void release(struct record *record)
 	free(record);
 }
 
+/* Ends the sampler: from then on the record changes no more, and can be read without the lock. */
+static void finish(struct record *record)
+{
+	if (record->collect)
+		collect_free(record->collect);
+	record->collect = NULL;
+}
+
 static int end(void **state)
 {
 	struct record *record = *state;
 
-	if (record->collect)
-		collect_free(record->collect);
+	finish(record);
 	nursery_stop(record->nursery);
 	for (size_t i = 0; i < FAMILIES; i++)
 		check_all_explained(record, i);
@@ -354,12 +391,12 @@ static void a_sample_that_fails_is_an_error_in_its_own_words(void **state)
 	struct gap gap;
 
 	set_mood(record, "calm", "fails");
-	gap = await_gap(record, 0, GAP_ERROR, "calm", NULL);
+	gap = await_gap(record, 0, GAP_ERROR, "calm", NULL, NULL);
 	check_tick(&gap, "is not in the mood");
 	set_mood(record, "calm", "well");
 	await_samples(record, CALM, 2);
 	set_mood(record, "moody", "fails");
-	gap = await_gap(record, 0, GAP_ERROR, "moody", NULL);
+	gap = await_gap(record, 0, GAP_ERROR, "moody", NULL, NULL);
 	check_tick(&gap, "is not in the mood");
 	set_mood(record, "moody", "well");
 	await_samples(record, MOODY, 2);
@@ -371,9 +408,9 @@ static void what_comes_too_late_is_passed_over(void **state)
 	struct gap calm, moody;
 
 	set_mood(record, "calm", "slow 470");
-	calm = await_gap(record, 0, GAP_LATE, "calm", NULL);
+	calm = await_gap(record, 0, GAP_LATE, "calm", NULL, NULL);
 	/* It is the thread that was late, and with it all of the plugin's families. */
-	moody = await_gap(record, 0, GAP_LATE, "moody", NULL);
+	moody = await_gap(record, 0, GAP_LATE, "moody", NULL, NULL);
 	set_mood(record, "calm", "well");
 	assert_true(calm.from == moody.from && calm.to == moody.to);
 	assert_true(calm.to - calm.from >= 3 * INTERVAL && calm.from % INTERVAL == 0 && calm.to % INTERVAL == 0);
@@ -387,12 +424,10 @@ static void a_worker_that_hangs_is_a_timeout(void **state)
 	struct gap gap;
 
 	set_mood(record, "moody", "hangs");
-	gap = await_gap(record, 0, GAP_TIMEOUT, "moody", NULL);
+	gap = await_gap(record, 0, GAP_TIMEOUT, "moody", NULL, NULL);
 	check_tick(&gap, "has not answered");
 	/* It is killed after a second, and tells it as its own. */
-	do
-		gap = await_gap(record, count_gaps(record), GAP_TIMEOUT, "moody", NULL);
-	while (!strstr(gap.words, "has not answered for 1"));
+	await_gap(record, 0, GAP_TIMEOUT, "moody", NULL, "has not answered for 1");
 	set_mood(record, "moody", "well");
 	await_samples(record, MOODY, 2);
 }
@@ -403,12 +438,10 @@ static void a_worker_that_crashes_is_an_error(void **state)
 	struct gap gap;
 
 	set_mood(record, "moody", "crashes");
-	gap = await_gap(record, 0, GAP_ERROR, "moody", NULL);
+	gap = await_gap(record, 0, GAP_ERROR, "moody", NULL, NULL);
 	check_tick(&gap, "has ended with status 3");
 	/* So are the ticks until the next one is started. */
-	do
-		gap = await_gap(record, count_gaps(record), GAP_ERROR, "moody", NULL);
-	while (!strstr(gap.words, "after a pause"));
+	await_gap(record, 0, GAP_ERROR, "moody", NULL, "after a pause");
 	set_mood(record, "moody", "well");
 	await_samples(record, MOODY, 2);
 }
@@ -420,14 +453,15 @@ static void an_instance_that_hangs_is_a_timeout_of_that_alone(void **state)
 	size_t seen;
 
 	set_mood(record, "moody", "hangs at b");
-	gap = await_gap(record, 0, GAP_TIMEOUT, "moody", "b");
+	gap = await_gap(record, 0, GAP_TIMEOUT, "moody", "b", NULL);
 	check_tick(&gap, "hangs");
 	/* At each tick that it costs, while the others go on. */
 	seen = count_gaps(record);
 	await_samples(record, MOODY, 3);
-	gap = await_gap(record, seen, GAP_TIMEOUT, "moody", "b");
+	gap = await_gap(record, seen, GAP_TIMEOUT, "moody", "b", NULL);
 	check_tick(&gap, "hangs");
-	for (size_t i = 0; i < count_gaps(record); i++)
+	finish(record);
+	for (size_t i = 0; i < record->gap_count; i++)
 		assert_true(!record->gaps[i].instance || same(record->gaps[i].instance, "b"));
 }
 
@@ -437,7 +471,7 @@ static void an_instance_that_crashes_is_an_error_of_that_alone(void **state)
 	struct gap gap;
 
 	set_mood(record, "moody", "crashes at b");
-	gap = await_gap(record, 0, GAP_ERROR, "moody", "b");
+	gap = await_gap(record, 0, GAP_ERROR, "moody", "b", NULL);
 	check_tick(&gap, "crashed");
 	await_samples(record, MOODY, 3);
 }
@@ -450,22 +484,21 @@ static void a_stop_is_told_when_it_begins_and_when_it_ends(void **state)
 	int64_t last;
 
 	collect_stop(record->collect);
-	begun = await_gap(record, 0, GAP_STOPPED, NULL, NULL);
+	begun = await_gap(record, 0, GAP_STOPPED, NULL, NULL, NULL);
 	last = newest(record, CALM).tick;
 	assert_true(begun.from == last && begun.to > last && begun.to <= clock_wall());
 	/* Longer than an interval. */
 	usleep(5 * INTERVAL / 1000);
 	assert_int_equal(collect_start(record->collect, &error), 0);
-	ended = await_gap(record, 1, GAP_STOPPED, NULL, NULL);
+	ended = await_gap(record, 1, GAP_STOPPED, NULL, NULL, NULL);
 	assert_true(ended.from == begun.from && ended.to >= begun.to + 4 * INTERVAL);
 	await_samples(record, CALM, 2);
 	/* Stopping twice is stopping once; the agent's end tells the rest. */
 	collect_stop(record->collect);
 	collect_stop(record->collect);
-	begun = await_gap(record, 2, GAP_STOPPED, NULL, NULL);
+	begun = await_gap(record, 2, GAP_STOPPED, NULL, NULL, NULL);
 	usleep(2 * INTERVAL / 1000);
-	collect_free(record->collect);
-	record->collect = NULL;
+	finish(record);
 	ended = record->gaps[record->gap_count - 1];
 	assert_true(ended.reason == GAP_STOPPED && ended.from == begun.from && ended.to >= begun.to + INTERVAL);
 }
@@ -485,10 +518,8 @@ static void check_jump(struct record *record, size_t jumps)
 		assert_true(status->families[i].missed < 100 && status->families[i].quiet < 10 * S);
 	}
 	free(status);
-	pthread_mutex_lock(&record->lock);
 	for (size_t i = 0; i < FAMILIES; i++)
 		assert_int_equal(count_fresh(record, i), jumps);
-	pthread_mutex_unlock(&record->lock);
 }
 
 static void a_clock_set_forward_is_one_gap(void **state)
@@ -498,13 +529,13 @@ static void a_clock_set_forward_is_one_gap(void **state)
 	int64_t last;
 
 	set_by = HOUR;
-	gap = await_gap(record, 0, GAP_CLOCK_STEP, NULL, NULL);
+	gap = await_gap(record, 0, GAP_CLOCK_STEP, NULL, NULL, NULL);
 	assert_string_equal(gap.words, "set forward by 1 h");
 	assert_true(gap.to - gap.from >= HOUR && gap.to - gap.from < HOUR + 10 * S);
 	check_jump(record, 1);
 	last = newest(record, CALM).tick;
 	set_by = HOUR + 87600 * HOUR;
-	gap = await_gap(record, count_gaps(record), GAP_CLOCK_STEP, NULL, NULL);
+	gap = await_gap(record, count_gaps(record), GAP_CLOCK_STEP, NULL, NULL, NULL);
 	assert_string_equal(gap.words, "set forward by 10 y");
 	assert_true(gap.from >= last);
 	check_jump(record, 2);
@@ -517,12 +548,12 @@ static void a_clock_set_back_is_a_mark_and_sampling_goes_on_at_once(void **state
 	int64_t before = clock_wall();
 
 	set_by = -HOUR;
-	gap = await_gap(record, 0, GAP_CLOCK_STEP, NULL, NULL);
+	gap = await_gap(record, 0, GAP_CLOCK_STEP, NULL, NULL, NULL);
 	assert_string_equal(gap.words, "set back by 1 h");
 	assert_true(gap.to - gap.from == INTERVAL && gap.to >= before - HOUR);
 	check_jump(record, 1);
 	set_by = -20 * 8760 * HOUR;
-	gap = await_gap(record, count_gaps(record), GAP_CLOCK_STEP, NULL, NULL);
+	gap = await_gap(record, count_gaps(record), GAP_CLOCK_STEP, NULL, NULL, NULL);
 	assert_string_equal(gap.words, "set back by 20 y");
 	check_jump(record, 2);
 }
@@ -533,12 +564,11 @@ static void sleep_is_told_from_a_clock_that_was_set(void **state)
 	struct gap gap;
 
 	slept_for = 8 * HOUR;
-	gap = await_gap(record, 0, GAP_SUSPEND, NULL, NULL);
+	gap = await_gap(record, 0, GAP_SUSPEND, NULL, NULL, NULL);
 	assert_string_equal(gap.words, "slept for 8 h");
 	assert_true(gap.to - gap.from >= 8 * HOUR && gap.to - gap.from < 8 * HOUR + 10 * S);
 	check_jump(record, 1);
-	for (size_t i = 0; i < count_gaps(record); i++)
-		assert_true(record->gaps[i].reason != GAP_CLOCK_STEP);
+	assert_int_equal(count_reason(record, GAP_CLOCK_STEP), 0);
 }
 
 static void a_clock_set_while_stopped_is_part_of_the_stop(void **state)
@@ -552,25 +582,25 @@ static void a_clock_set_while_stopped_is_part_of_the_stop(void **state)
 	seen = count_gaps(record);
 	set_by = HOUR;
 	assert_int_equal(collect_start(record->collect, &error), 0);
-	gap = await_gap(record, seen, GAP_STOPPED, NULL, NULL);
+	gap = await_gap(record, seen, GAP_STOPPED, NULL, NULL, NULL);
 	assert_true(gap.to - gap.from >= HOUR);
 	check_jump(record, 1);
-	for (size_t i = 0; i < count_gaps(record); i++)
-		assert_true(record->gaps[i].reason != GAP_CLOCK_STEP);
+	assert_int_equal(count_reason(record, GAP_CLOCK_STEP), 0);
 	/* Back to before the stop began: nothing is told of times that are still to come. */
 	collect_stop(record->collect);
 	seen = count_gaps(record);
 	set_by = -HOUR;
 	assert_int_equal(collect_start(record->collect, &error), 0);
 	check_jump(record, 2);
-	for (size_t i = seen; i < count_gaps(record); i++)
+	finish(record);
+	for (size_t i = seen; i < record->gap_count; i++)
 		assert_true(record->gaps[i].to < clock_wall() + 10 * S);
 }
 
 static void a_clock_that_drifts_loses_nothing(void **state)
 {
 	struct record *record = *state;
-	size_t seen = count_gaps(record), samples;
+	size_t seen = count_gaps(record), samples = 0;
 	struct sample first = newest(record, CALM);
 
 	/* A twentieth of an interval at each: forward, and back. */
@@ -578,14 +608,12 @@ static void a_clock_that_drifts_loses_nothing(void **state)
 		set_by += i < 10 ? INTERVAL / 20 : -INTERVAL / 20;
 		await_samples(record, CALM, 1);
 	}
-	pthread_mutex_lock(&record->lock);
-	samples = 0;
+	finish(record);
 	for (size_t i = 0; i < record->sample_count; i++)
 		samples += record->samples[i].family == CALM && record->samples[i].clock >= first.clock;
 	assert_int_equal(count_fresh(record, CALM), 0);
-	pthread_mutex_unlock(&record->lock);
 	/* All came, or on a machine that is busy with other things are told as late. */
-	for (size_t i = seen; i < count_gaps(record); i++)
+	for (size_t i = seen; i < record->gap_count; i++)
 		assert_int_equal(record->gaps[i].reason, GAP_LATE);
 	assert_true(samples >= 21);
 }

@@ -104,6 +104,7 @@ struct world {
 	int64_t interval;
 	struct clock_reading now;
 	int64_t set, slept; /* since the last look */
+	int64_t last;       /* tick that was taken */
 	int64_t expected;   /* the next tick that is to be taken, or told as lost */
 	int64_t held_up;    /* how late the wake-up is */
 	uint64_t happened;  /* how often something did */
@@ -184,6 +185,9 @@ static void check_change(struct world *world, bool changed, const struct wallclo
 	if (changed && schedule_resume(&world->schedule, world->now.wall)) {
 		world->expected = world->schedule.next;
 		world->breaks++;
+		/* The tick that was taken last in the row before does not come again. */
+		assert_true(world->schedule.next != world->last);
+		world->last = 0;
 		assert_true(world->expected > world->now.wall && world->expected <= world->now.wall + world->interval);
 	}
 	/* It never waits for a time that the clock was set back from. */
@@ -209,6 +213,7 @@ static void check_tick(struct world *world, int64_t tick, const struct schedule_
 		assert_true(world->now.wall >= tick && world->now.wall - tick <= interval / 2);
 		world->expected += interval;
 		world->taken++;
+		world->last = tick;
 	}
 	world->idle += !tick && !lost->count;
 	assert_true(world->expected > world->now.wall);
