@@ -31,7 +31,7 @@ all: program plugins ## build the agent and its plugins, to build/
 # what is missing, the others say what is missing. A sub-make and `make -n` rely on their caller.
 
 GOALS := $(or $(MAKECMDGOALS),all)
-INSTALLING := $(if $(filter run,$(GOALS)),build) $(if $(filter test sanitize unit,$(GOALS)),test) \
+INSTALLING := $(if $(filter run,$(GOALS)),build) $(if $(filter test sanitize unit soak,$(GOALS)),test) \
               $(if $(filter lint lint-%,$(GOALS)),lint) $(if $(filter bench,$(GOALS)),bench)
 WITHOUT := clean help uninstall deps FORCE $(BUILD)
 COMPILING := $(filter-out $(WITHOUT),$(GOALS))
@@ -196,6 +196,13 @@ sanitize: ## every test under AddressSanitizer + UBSan, then under ThreadSanitiz
 	$(MAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined test
 	$(MAKE) BUILD=$(BUILD)/tsan SANITIZE=thread test
 
+# About two seconds a kill.
+SOAK_KILLS ?= 300
+SOAK_SECONDS ?= 0
+
+soak: all $(TEST_PLUGINS) ## kill the agent SOAK_KILLS=300 times, for SOAK_SECONDS at least, and look for what was lost
+	BUILD=$(BUILD) SANITIZE=$(SANITIZE) $(RUNNER) tests/system/crash --kills $(SOAK_KILLS) --seconds $(SOAK_SECONDS)
+
 bench: all $(BENCHES) $(TEST_PLUGINS) ## measure: each figure beside its floor
 	BUILD=$(BUILD) tests/bench/run $(BENCH)
 
@@ -273,7 +280,7 @@ clean: ## remove build/
 help: ## this
 	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: run unit test sanitize bench lint lint-includes lint-format lint-shell lint-lua lint-cppcheck lint-compile \
+.PHONY: run unit test sanitize soak bench lint lint-includes lint-format lint-shell lint-lua lint-cppcheck lint-compile \
         lint-tidy everything format install uninstall clean help
 # Objects of tests are kept: they are not "intermediate".
 .SECONDARY:
