@@ -347,50 +347,71 @@ static bool is_apart(const struct layout *layout, int64_t interval, int64_t last
 	return tick - last > layout->heartbeat * CLOCK_SECOND || (fresh && tick - last > interval);
 }
 
-/* The lines for the backlog. After a gap librrd would take the first sample for the end of the gap, and its row for
- * unknown: so the gap is ended by a line of unknowns one interval before. One block. Counts in *past the samples that
- * have no line. */
-static size_t make_lines(const struct series *series, const struct layout *layout, int64_t interval, size_t run,
-                         const char ***lines, size_t *past)
+/* Lines on their way to librrd, in one block. */
+struct lines {
+	const char **list;
+	size_t count;
+	char *end;
+};
+
+static void add_line(struct lines *lines, const struct layout *layout, int64_t tick, const double *values)
+{
+	lines->list[lines->count++] = lines->end;
+	lines->end += layout_line(layout, tick, values, lines->end) + 1;
+}
+
+/* After a gap librrd would take the first sample for the end of the gap, and its row for unknown: so the gap is ended by
+ * a line of unknowns, one interval before. Of samples that come faster than a second it would take what is left of the
+ * gap's first second for unknown, too, and that of its last for zero, as it counts unknown time in whole seconds: so
+ * there the gap begins and ends between seconds. */
+static void add_gap(struct lines *lines, const struct layout *layout, int64_t interval, int64_t last, int64_t tick)
+{
+	int64_t begins = last / CLOCK_SECOND * CLOCK_SECOND + CLOCK_SECOND, ends = (tick - 1) / CLOCK_SECOND * CLOCK_SECOND;
+
+	if (interval >= CLOCK_SECOND || ends <= last) {
+		add_line(lines, layout, tick - interval, NULL);
+		return;
+	}
+	if (begins < ends)
+		add_line(lines, layout, begins, NULL);
+	add_line(lines, layout, ends, NULL);
+}
+
+/* The lines of the first `run` samples. list is for free(). Counts in *past the samples that have no line. */
+static struct lines make_lines(const struct series *series, const struct layout *layout, int64_t interval, size_t run,
+                               size_t *past)
 {
 	const struct backlog *leaving = &series->leaving;
-	size_t line_size = LAYOUT_LINE_SIZE(layout->family->field_count), max = 2 * run, count = 0;
-	char *text;
+	size_t line_size = LAYOUT_LINE_SIZE(layout->family->field_count), max = 3 * run;
+	struct lines lines = {.list = memory_alloc(max * (sizeof(char *) + line_size))};
 	int64_t last = series->last;
 
 	*past = 0;
-	*lines = memory_alloc(max * (sizeof(char *) + line_size));
-	text = (char *)(*lines + max);
+	lines.end = (char *)(lines.list + max);
 	for (size_t i = 0; i < run; i++) {
 		int64_t tick = leaving->ticks[i];
 
-		if (is_apart(layout, interval, last, tick, leaving->fresh[i])) {
-			(*lines)[count++] = text;
-			text += layout_line(layout, tick - interval, NULL, text) + 1;
-		}
-		/* A clock that was set back within the backlog: of two of one time, and of what goes back, the first counts. */
+		if (is_apart(layout, interval, last, tick, leaving->fresh[i]))
+			add_gap(&lines, layout, interval, last, tick);
+		/* A clock that was set back a little: of two of one time, and of what goes back, the first counts. */
 		if (tick > last) {
-			(*lines)[count++] = text;
-			text += layout_line(layout, tick, backlog_values(leaving, i), text) + 1;
+			add_line(&lines, layout, tick, backlog_values(leaving, i));
 			last = tick;
 		} else {
 			(*past)++;
 		}
 	}
-	return count;
+	return lines;
 }
 
 int series_update(struct store *store, struct series *series, struct error *error)
 {
 	const struct layout *layout = &store->families[series->family].layout;
-	size_t run = count_run(series, layout), count, past;
-	const char **lines;
-	int failed = 0;
+	size_t run = count_run(series, layout), past;
+	struct lines lines = make_lines(series, layout, store->plan->families[series->family].plugin->interval, run, &past);
+	int failed = lines.count > 0 ? file_update(series->path, NULL, lines.count, lines.list, error) : 0;
 
-	count = make_lines(series, layout, store->plan->families[series->family].plugin->interval, run, &lines, &past);
-	if (count > 0)
-		failed = file_update(series->path, NULL, count, lines, error);
-	free(lines);
+	free(lines.list);
 	if (failed) {
 		/* It may have been removed or damaged under us: look again at the next flush. What was written stays known. */
 		series->ready = false;

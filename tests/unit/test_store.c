@@ -360,6 +360,26 @@ static void several_samples_a_second_share_a_row(void **state)
 	store_close(store);
 }
 
+/* What is left of a second after a gap is no zero. */
+static void a_gap_ends_within_a_second(void **state)
+{
+	struct store *store;
+
+	(void)state;
+	plugin.interval = CLOCK_SECOND / 5;
+	store = open_store();
+	for (int i = 1; i <= 8; i++)
+		append_at(store, 0, &alone, begin * CLOCK_SECOND + 200 * i * CLOCK_MILLISECOND, 100, 0, 0);
+	for (int i = 52; i <= 60; i++)
+		append_at(store, 0, &alone, begin * CLOCK_SECOND + 200 * i * CLOCK_MILLISECOND, 50, 0, 0);
+	assert_true(fabs(row(store, 0, "", 0, begin + 1) - 100) < 1e-3);
+	assert_true(fabs(row(store, 0, "", 0, begin + 2) - 100) < 1e-3);
+	assert_true(isnan(row(store, 0, "", 0, begin + 3)) && isnan(row(store, 0, "", 0, begin + 10)));
+	assert_true(fabs(row(store, 0, "", 0, begin + 11) - 50) < 1e-3);
+	assert_true(fabs(row(store, 0, "", 0, begin + 12) - 50) < 1e-3);
+	store_close(store);
+}
+
 static void a_row_of_five_seconds_is_the_sample_too(void **state)
 {
 	struct store *store;
@@ -617,6 +637,7 @@ int main(void)
 		TEST(a_small_step_back_in_memory_is_waited_for),
 		TEST(several_samples_a_second_survive_a_clock_set_back),
 		TEST(several_samples_a_second_share_a_row),
+		TEST(a_gap_ends_within_a_second),
 		TEST(a_row_of_five_seconds_is_the_sample_too),
 		TEST(a_removed_file_is_made_anew),
 		TEST(nothing_is_lost_between_threads),
