@@ -35,8 +35,15 @@ struct gap {
 	const char *instance; /* "sda", "" of a family without instances; NULL: all of the family */
 	const char *field;    /* NULL: all */
 	int64_t from, to;     /* unknown is what lies in (from, to]: wall clock, ns */
-	const char *words;    /* the circumstances, for people: "has not answered for 1 s"; NULL or "": none */
+	const char *words;    /* the circumstances, for people, as gap.c lets them go on; NULL or "": none */
 };
+
+/* A reason's name in JSON: "agent_down". */
+const char *gap_name(enum gap_reason reason);
+
+/* Why, in plain words: "disk.space of /mnt/nfs has not answered for 1 s", "the clock was set forward by 1 h". The reason
+ * decides how `words` go on. A new text for free(). */
+char *gap_describe(const struct gap *gap);
 
 /* Takes note of a gap. Any thread; never waits for the disk. */
 typedef void gap_sink(void *context, const struct gap *gap);
