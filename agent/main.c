@@ -296,8 +296,17 @@ static void started(void *context, int64_t since)
 /* A gap_sink. */
 static void note_gap(void *context, const struct gap *gap)
 {
-	(void)context;
-	(void)gap;
+	const struct agent *agent = context;
+
+	store_tell(agent->store, gap);
+}
+
+/* Whoever flushes. */
+static void tell_gaps(void *context)
+{
+	const struct agent *agent = context;
+
+	metric_tell_gone(agent->metric);
 }
 
 /* Gives an aggregate's window what the store remembers of its instance. */
@@ -357,7 +366,7 @@ static void expect(const struct agent *agent)
 static int bring_up(struct agent *agent, struct error *error)
 {
 	const struct plan *plan = agent->plan;
-	const struct store_sink safe = {.kept = kept, .forget = forget, .context = agent};
+	const struct store_sink safe = {.kept = kept, .forget = forget, .tell_gaps = tell_gaps, .context = agent};
 	const struct collect_sink sink = {.started = started, .deliver = deliver, .gap = note_gap, .context = agent};
 
 	agent->listener = http_listen(plan, agent->address, error);

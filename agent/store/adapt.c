@@ -12,15 +12,58 @@
 #include "store/rrd.h"
 #include "store/survey.h"
 
-int adapt_set_aside(const char *path, const char *why, const char *reason, struct error *error)
+/* The longest that a file remembers, ns. */
+static int64_t memory_of(const struct plan *plan)
 {
-	char *name = aside_rename(path, why, error);
+	int64_t longest = 0;
+
+	for (size_t i = 0; i < plan->tier_count; i++)
+		if (plan->tiers[i].keep > longest)
+			longest = plan->tiers[i].keep;
+	return longest * CLOCK_SECOND;
+}
+
+/* The instance whose file it is; NULL where that is not known. For free(). */
+static char *instance_of(struct store *store, size_t family, const char *path)
+{
+	struct series *series;
+	char *instance = NULL;
+
+	for (size_t of = family, index = 0; !instance && (series = series_next(store, &of, &index)) && of == family;)
+		if (strcmp(series->path, path) == 0)
+			instance = memory_text(series->instance);
+	return instance;
+}
+
+int adapt_set_aside(struct store *store, size_t family, const char *path, const char *why, const char *reason,
+                    struct error *error)
+{
+	char *name = aside_rename(path, why, error), *instance;
+	int64_t now = clock_wall();
 
 	if (!name)
 		return -1;
 	log_warning("%s; it is kept as %s, and a new file begins", reason, name);
+	instance = instance_of(store, family, path);
+	if (instance)
+		store_tell_of(store, family, instance, GAP_QUARANTINE, now - memory_of(store->plan), now, name);
+	free(instance);
 	free(name);
 	return 0;
+}
+
+/* What is kept nowhere but in the old file. */
+static void tell_lost(struct store *store, size_t family, const char *path, const struct migrate_report *report)
+{
+	char *instance = instance_of(store, family, path);
+	char *words = memory_format("it is in %s", report->kept);
+
+	for (size_t i = 0; instance && i < report->loss.row_count; i++)
+		if (!report->loss.rows[i].extremes)
+			store_tell_of(store, family, instance, GAP_MIGRATION, report->loss.rows[i].from * CLOCK_SECOND,
+			              report->loss.rows[i].to * CLOCK_SECOND, words);
+	free(words);
+	free(instance);
 }
 
 static void tell(const char *path, const struct migrate_report *report)
@@ -42,15 +85,17 @@ int adapt_file(struct store *store, size_t family, const char *path, struct erro
 
 	store->used = 0;
 	if (!failed && file_migrate(path, layout, &report, &reason) < 0) {
-		failed =
-			report.damaged ? adapt_set_aside(path, "damaged", reason.text, error) : error_set(error, "%s", reason.text);
+		failed = report.damaged ? adapt_set_aside(store, family, path, "damaged", reason.text, error)
+		                        : error_set(error, "%s", reason.text);
 	} else if (!failed && report.foreign) {
 		words = memory_format("%s has none of the fields of %s: it was made by another program", path,
 		                      layout->family->name);
-		failed = adapt_set_aside(path, "foreign", words, error);
+		failed = adapt_set_aside(store, family, path, "foreign", words, error);
 		free(words);
 	} else if (!failed) {
 		tell(path, &report);
+		if (report.kept)
+			tell_lost(store, family, path, &report);
 	}
 	migrate_report_release(&report);
 	return failed;

@@ -57,6 +57,7 @@ struct family_store {
 };
 
 struct intake;
+struct ledger;
 struct adapt;
 
 struct store {
@@ -69,9 +70,13 @@ struct store {
 	struct series *removed;  /* lock: those that were taken out of the table */
 	int64_t used;            /* writing: bytes in the data folder; 0: not known yet */
 	int64_t purge_next;      /* flushing: when vanished instances are looked for again: monotonic, ns */
-	uint64_t generation;     /* writing: of the checkpoint that images are taken for */
+	struct ledger *ledger;
+	int64_t down_since; /* order: the last tick of the last run, until there is one of this: wall clock, ns; 0: none */
+	const char *down_words; /* how that came; NULL: it ended as asked */
+	uint64_t generation;    /* writing: of the checkpoint that images are taken for */
 	struct intake *intake;
 	pthread_t thread;
+	bool ledger_failed;   /* flushing: it could not be written, and that was told */
 	uint64_t overwritten; /* flushing: regions of the journal, as told last */
 	pthread_mutex_t flushing;
 	pthread_mutex_t writing;
@@ -135,6 +140,9 @@ void intake_free(struct intake *intake);
 /* Sampler thread. Never waits for the disk. */
 void intake_put(struct intake *intake, const struct batch *batch);
 
+/* A gap goes to the journal, for the ledger is written only now and then. Any thread; never waits for the disk. */
+void intake_put_gap(struct intake *intake, const struct gap *gap);
+
 /* Notes that the journal could be written, or not (-1), and says so in the log when that is new. Any thread. */
 void intake_tell_journal(struct store *store, int failed, const struct error *error);
 
@@ -161,7 +169,8 @@ int folder_check(struct store *store, struct error *error);
 /* Gives a file that has another one the layout of the plan; what is not ours, or damaged, is set aside. 0 or -1 with the
  * words: it is as it was. With `writing` held. */
 int adapt_file(struct store *store, size_t family, const char *path, struct error *error);
-int adapt_set_aside(const char *path, const char *why, const char *reason, struct error *error);
+int adapt_set_aside(struct store *store, size_t family, const char *path, const char *why, const char *reason,
+                    struct error *error);
 
 /* Does so with files that nobody has written to yet, for `time` (ns) and a little at a time: the first call finds them,
  * the next ones go on. Store's thread. */
@@ -192,6 +201,12 @@ int room_make(struct store *store, int64_t needed, struct error *error);
 void room_keep(struct store *store);
 
 /* --- store.c -------------------------------------------------------------------------------------------------- */
+
+void store_end_down(struct store *store, int64_t tick); /* the first tick of this run has come; with `order` held */
+
+/* store_tell() for the gaps of one file. The words may be NULL. */
+void store_tell_of(struct store *store, size_t family, const char *instance, enum gap_reason reason, int64_t from,
+                   int64_t to, const char *words);
 
 /* Writes and syncs what was put to the journal. 0 also where it cannot be written: files are written to without it. */
 int store_sync_journal(struct store *store, struct error *error);

@@ -15,12 +15,17 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "store/inside.h"
+#include "store/ledger.h"
+#include "store/record.h"
 
 /* How long the journal may take before samples are shown without it. */
 #define PATIENCE CLOCK_SECOND
 
 /* Batches that may wait for the journal once they were handed on; then the oldest are not journalled at all. */
 #define HANDED_MAX 4096
+
+/* Bytes of gaps that may wait for the journal; the ledger has them anyway. */
+#define GAPS_MAX ((size_t)1 << 20)
 
 /* A batch on its way. */
 struct item {
@@ -42,6 +47,7 @@ struct intake {
 	pthread_cond_t come; /* something waits, or the end */
 	pthread_cond_t gone; /* nothing waits any more */
 	bool ending, ended;
+	struct record_buffer gaps; /* records without serial, one behind the other */
 	struct list waiting;
 	struct list writing;   /* what the journal thread writes now. Changed by it alone, with both locks held */
 	int64_t writing_since; /* monotonic, ns; 0: it writes nothing */
@@ -94,6 +100,8 @@ static void hand_on(struct intake *intake, struct item *item)
 		return;
 	item->handed = true;
 	if (batch->on_tick) {
+		if (store->down_since)
+			store_end_down(store, batch->tick);
 		pthread_mutex_lock(&store->lock);
 		for (size_t row = 0; row < batch->row_count; row++)
 			series_add(store, series_get(store, batch->family, batch_name(batch, row), row), batch->tick, batch->fresh,
@@ -138,11 +146,13 @@ void intake_tell_journal(struct store *store, int failed, const struct error *er
 	pthread_mutex_unlock(&store->lock);
 }
 
-static void write_list(struct intake *intake, const struct list *list)
+static void write_list(struct intake *intake, const struct list *list, const struct record_buffer *gaps)
 {
 	struct journal *journal = intake->store->journal;
 	struct error error = {""};
 
+	if (gaps->length)
+		journal_put_gaps(journal, gaps);
 	for (const struct item *item = list->first; item; item = item->next)
 		if (item->batch.on_tick)
 			journal_put_batch(journal, &item->batch);
@@ -164,19 +174,23 @@ static void recycle(struct intake *intake, struct list *list)
 static void *live(void *context)
 {
 	struct intake *intake = context;
+	struct record_buffer gaps;
 	struct list mine;
 
 	pthread_setname_np(pthread_self(), "journal");
 	pthread_mutex_lock(&intake->lock);
 	for (;;) {
-		while (!intake->waiting.first && !intake->ending)
+		while (!intake->waiting.first && !intake->gaps.length && !intake->ending)
 			pthread_cond_wait(&intake->come, &intake->lock);
-		if (!intake->waiting.first)
+		if (!intake->waiting.first && !intake->gaps.length)
 			break;
+		gaps = intake->gaps;
+		intake->gaps = (struct record_buffer){0};
 		move(&intake->writing, &intake->waiting);
 		intake->writing_since = clock_monotonic();
 		pthread_mutex_unlock(&intake->lock);
-		write_list(intake, &intake->writing);
+		write_list(intake, &intake->writing, &gaps);
+		record_buffer_release(&gaps);
 		pthread_mutex_lock(&intake->order);
 		hand_on_all(intake, &intake->writing);
 		if (intake->late)
@@ -281,6 +295,18 @@ void intake_put(struct intake *intake, const struct batch *batch)
 		bypass(intake);
 }
 
+void intake_put_gap(struct intake *intake, const struct gap *gap)
+{
+	pthread_mutex_lock(&intake->lock);
+	if (intake->gaps.length < GAPS_MAX) {
+		journal_begin_gap(&intake->gaps);
+		ledger_encode(gap, &intake->gaps);
+		record_end(&intake->gaps);
+	}
+	pthread_cond_signal(&intake->come);
+	pthread_mutex_unlock(&intake->lock);
+}
+
 void intake_drain(struct intake *intake)
 {
 	pthread_mutex_lock(&intake->lock);
@@ -342,6 +368,7 @@ void intake_free(struct intake *intake)
 	release(intake->waiting.first);
 	release(intake->writing.first);
 	release(intake->spare);
+	record_buffer_release(&intake->gaps);
 	pthread_mutex_destroy(&intake->order);
 	pthread_mutex_destroy(&intake->lock);
 	pthread_cond_destroy(&intake->come);

@@ -17,7 +17,6 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "store/aside.h"
-#include "store/record.h"
 
 enum { REGION = 1, FIELDS, SAMPLES, IMAGE, DROP, GAP, CHECKPOINT, END };
 
@@ -133,12 +132,15 @@ void journal_put_drop(struct journal *journal, const char *family, const char *i
 	pthread_mutex_unlock(&journal->lock);
 }
 
-void journal_put_gap(struct journal *journal, const void *bytes, size_t length)
+void journal_begin_gap(struct record_buffer *gaps)
+{
+	record_begin(gaps, GAP, 0);
+}
+
+void journal_put_gaps(struct journal *journal, const struct record_buffer *gaps)
 {
 	pthread_mutex_lock(&journal->lock);
-	record_begin(&journal->buffer, GAP, journal->serial);
-	record_put(&journal->buffer, bytes, length);
-	record_end(&journal->buffer);
+	record_put(&journal->buffer, gaps->bytes, gaps->length);
 	pthread_mutex_unlock(&journal->lock);
 }
 

@@ -31,6 +31,7 @@
 #include "base/error.h"
 #include "config/plan.h"
 #include "metric/batch.h"
+#include "store/record.h"
 
 #define JOURNAL_REGIONS 8
 
@@ -100,8 +101,12 @@ void journal_read(struct journal *journal, const struct journal_visitor *visitor
 void journal_put_batch(struct journal *journal, const struct batch *batch);
 void journal_put_image(struct journal *journal, const struct journal_image *image);
 void journal_put_drop(struct journal *journal, const char *family, const char *instance, int64_t from);
-void journal_put_gap(struct journal *journal, const void *bytes, size_t length);
 void journal_put_end(struct journal *journal);
+
+/* Gaps are put as records that their caller has made: journal_begin_gap(), the gap as the ledger encodes it, and
+ * record_end(), any number of them. */
+void journal_begin_gap(struct record_buffer *gaps);
+void journal_put_gaps(struct journal *journal, const struct record_buffer *gaps);
 
 /* Writes what was put, by one system call as a rule. -1 with the words: what was put is then forgotten. */
 int journal_write(struct journal *journal, struct error *error);

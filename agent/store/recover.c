@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "store/inside.h"
+#include "store/ledger.h"
 #include "store/rrd.h"
 
 /* Samples of one file that are written at once. Many, for each time costs a search through the file's header. */
@@ -227,6 +228,34 @@ static void replay(void *context, const struct journal_sample *sample)
 	pthread_mutex_unlock(&store->writing);
 }
 
+/* Gaps that the ledger may not have been written with. */
+static void tell_again(void *context, const unsigned char *bytes, size_t length)
+{
+	struct recovery *recovery = context;
+	struct gap gap;
+
+	if (ledger_decode(bytes, length, &gap))
+		ledger_add(recovery->store->ledger, &gap);
+}
+
+/* From the last tick until now nobody was there. How it came is known by the end of the journal. */
+static void tell_down(struct store *store, const struct journal_found *found)
+{
+	const struct gap gap = {
+		.reason = GAP_AGENT_DOWN,
+		.from = found->last,
+		.to = clock_wall(),
+		.words = found->ended ? NULL : "it was killed, or the machine went down",
+	};
+
+	if (!found->last)
+		return;
+	store->down_since = found->last;
+	store->down_words = gap.words;
+	if (gap.to > gap.from)
+		store_tell(store, &gap);
+}
+
 /* --- all of it ------------------------------------------------------------------------------------------------ */
 
 static size_t most_fields(const struct plan *plan)
@@ -278,11 +307,12 @@ void recover(struct store *store, const struct journal_found *found)
 	                                      .image = restore,
 	                                      .drop = note_drop,
 	                                      .context = &recovery};
-	const struct journal_visitor second = {.sample = replay, .context = &recovery};
+	const struct journal_visitor second = {.sample = replay, .gap = tell_again, .context = &recovery};
 
 	store->generation = found->generation ? found->generation : 1;
 	if (!found->used)
 		return;
+	tell_down(store, found);
 	recovery.values = memory_array(most_fields(store->plan), sizeof(double));
 	journal_read(store->journal, &first);
 	mark_imaged(store);

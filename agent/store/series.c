@@ -171,14 +171,26 @@ static void count_dropped(struct store *store, const struct series *series, size
 
 static const char too_many[] = "too many wait for a file that cannot be written";
 
+/* The oldest of what waits were lost: those from `from` on, before what is the oldest now. With `lock` held. */
+static void tell_dropped(struct store *store, const struct series *series, const struct backlog *backlog, int64_t from)
+{
+	int64_t interval = store->plan->families[series->family].plugin->interval;
+
+	store_tell_of(store, series->family, series->instance, GAP_DISK_FULL, from - interval, backlog->ticks[0] - interval,
+	              NULL);
+}
+
 void series_add(struct store *store, struct series *series, int64_t tick, bool fresh, const double *values)
 {
 	size_t max = BACKLOG_MAX, field_count = series->coming.field_count, dropped;
+	int64_t oldest = series->coming.count ? series->coming.ticks[0] : 0;
 
 	if (store->buffered_values > VALUES_MAX && series->coming.count > 1)
 		max = series->coming.count / 2;
 	dropped = backlog_add(&series->coming, tick, fresh, values, max);
 	count_dropped(store, series, dropped, too_many);
+	if (dropped)
+		tell_dropped(store, series, &series->coming, oldest);
 	store->status.buffered += 1 - dropped;
 	store->buffered_values += field_count - dropped * field_count;
 	series->seen = tick;
@@ -188,11 +200,14 @@ void series_add(struct store *store, struct series *series, int64_t tick, bool f
 
 void series_take(struct store *store, struct series *series)
 {
+	int64_t oldest = series->leaving.count ? series->leaving.ticks[0] : 0;
 	size_t dropped;
 
 	pthread_mutex_lock(&store->lock);
 	dropped = backlog_move(&series->leaving, &series->coming, BACKLOG_MAX);
 	count_dropped(store, series, dropped, too_many);
+	if (dropped)
+		tell_dropped(store, series, &series->leaving, oldest);
 	store->status.buffered -= dropped;
 	store->buffered_values -= dropped * series->coming.field_count;
 	pthread_mutex_unlock(&store->lock);
@@ -272,7 +287,8 @@ int series_ready(struct store *store, struct series *series, struct error *error
 	state = file_inspect(series->path, layout, &facts, &reason);
 	if (state == FILE_OTHER && adapt_file(store, series->family, series->path, error) < 0)
 		return -1;
-	if (state == FILE_DAMAGED && adapt_set_aside(series->path, "damaged", reason.text, error) < 0)
+	if (state == FILE_DAMAGED &&
+	    adapt_set_aside(store, series->family, series->path, "damaged", reason.text, error) < 0)
 		return -1;
 	if (state != FILE_GOOD) {
 		series_look_again(series);

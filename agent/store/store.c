@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "store/inside.h"
+#include "store/ledger.h"
 #include "store/rrd.h"
 
 /* Up to so many files are written in one go every `flush`; more are spread over it. */
@@ -39,6 +40,61 @@ void store_settle(struct store *store)
 {
 	if (store->intake)
 		intake_drain(store->intake);
+}
+
+/* --- gaps ------------------------------------------------------------------------------------------------------ */
+
+void store_tell(struct store *store, const struct gap *gap)
+{
+	ledger_add(store->ledger, gap);
+	/* While it is opened there is no intake yet: the ledger is written soon after. */
+	if (store->intake)
+		intake_put_gap(store->intake, gap);
+}
+
+void store_tell_of(struct store *store, size_t family, const char *instance, enum gap_reason reason, int64_t from,
+                   int64_t to, const char *words)
+{
+	const struct gap gap = {.reason = reason,
+	                        .family = store->plan->families[family].table->name,
+	                        .instance = instance,
+	                        .from = from,
+	                        .to = to,
+	                        .words = words};
+
+	store_tell(store, &gap);
+}
+
+struct ledger *store_ledger(struct store *store)
+{
+	return store->ledger;
+}
+
+static void write_ledger(struct store *store)
+{
+	struct error error = {""};
+	int failed;
+
+	if (store->sink.tell_gaps)
+		store->sink.tell_gaps(store->sink.context);
+	failed = ledger_write(store->ledger, &error);
+
+	if (failed && !store->ledger_failed)
+		log_error("%s; gaps and their reasons stay in memory until it can be written", error.text);
+	store->ledger_failed = failed < 0;
+}
+
+/* The first tick of this run ends the time in which no agent was there. With `order` held. */
+void store_end_down(struct store *store, int64_t tick)
+{
+	const struct gap gap = {.reason = GAP_AGENT_DOWN,
+	                        .from = store->down_since,
+	                        .to = tick - 1,
+	                        .words = store->down_words};
+
+	if (store->down_since && tick > store->down_since)
+		store_tell(store, &gap);
+	store->down_since = 0;
 }
 
 /* --- the journal ---------------------------------------------------------------------------------------------- */
@@ -174,6 +230,7 @@ static uint64_t flush(struct store *store, size_t slice, size_t slices)
 		else
 			update(store, &round);
 	}
+	write_ledger(store);
 	free(round.due);
 	tell(store, began, written_before, &round);
 	return round.errors;
@@ -410,6 +467,17 @@ static void resize_journal(struct store *store)
 		log_warning("the journal keeps its old size: %s", error.text);
 }
 
+static void open_ledger(struct store *store)
+{
+	char *path = memory_format("%s/.ledger", store->plan->data_dir);
+	struct error error = {""};
+
+	store->ledger = ledger_open(path, true, &error);
+	if (error.text[0])
+		log_warning("%s", error.text);
+	free(path);
+}
+
 static void open_journal(struct store *store)
 {
 	char *path = memory_format("%s/.journal", store->plan->data_dir);
@@ -442,6 +510,7 @@ struct store *store_open(const struct plan *plan, const struct store_sink *sink,
 	for (size_t i = 0; i < plan->family_count; i++)
 		layout_begin(&store->families[i].layout, plan, i);
 	init_locks(store);
+	open_ledger(store);
 	open_journal(store);
 	store->intake = intake_new(store);
 	if (pthread_create(&store->thread, NULL, live, store) != 0) {
@@ -503,6 +572,7 @@ void store_close(struct store *store)
 	grant(store->wishes);
 	end_journal(store);
 	journal_close(store->journal);
+	ledger_close(store->ledger);
 	intake_free(store->intake);
 	adapt_release(store);
 	series_release(store);

@@ -3,6 +3,7 @@
  *     append   a batch goes to the journal, then to the buffers of its files and to the world      (intake.c, journal.c)
  *     flush    buffers go to the RRD files, every `flush` of the plan                            (store.c, series.c, rrd.c)
  *     fetch    rows are read, after a flush of the file that is read
+ *     tell     a gap and its reason go to the ledger                                                        (ledger.c)
  *     recover  at the start: files are made whole, and get what the journal has and they have not          (recover.c)
  *
  * Beside these: which file and which tiers (layout.c), what waits in memory (write_behind.c), records (record.c), what
@@ -15,6 +16,7 @@
 
 #include "base/error.h"
 #include "config/plan.h"
+#include "metric/gap.h"
 #include "metric/metric.h"
 
 struct store;
@@ -27,6 +29,9 @@ struct store_sink {
 	/* An instance is to be purged: asks to forget it. False: it stays, for it is there. Any thread, while the store holds
 	 * a lock: must not call the store. NULL: nobody is asked. */
 	bool (*forget)(void *context, size_t family, const char *instance);
+
+	/* The ledger is about to be written: tells gaps that have not been told yet. Whoever flushes. NULL: there are none. */
+	void (*tell_gaps)(void *context);
 	void *context;
 };
 
@@ -75,6 +80,12 @@ char *store_path(const struct plan *plan, size_t family, const char *instance);
 
 /* The size of one file of a family in bytes, as librrd will make it. Pure. */
 int64_t store_file_size(const struct plan *plan, size_t family);
+
+/* Takes note of why something is unknown. Never waits for the disk. Any thread. */
+void store_tell(struct store *store, const struct gap *gap);
+
+/* The ledger, to find gaps in (ledger.h). As long as the store is open. */
+struct ledger *store_ledger(struct store *store);
 
 struct store_status {
 	size_t files;     /* that have been written to */

@@ -98,7 +98,7 @@ static int turn_back(struct store *store, struct series *series, int64_t tick, s
 {
 	const struct layout *layout = &store->families[series->family].layout;
 	int64_t end = tick / CLOCK_SECOND - layout->step;
-	char time[CLOCK_TEXT_SIZE], *kept = NULL;
+	char time[CLOCK_TEXT_SIZE], *kept = NULL, *words;
 	glob_t before = {0};
 	int failed;
 
@@ -106,6 +106,9 @@ static int turn_back(struct store *store, struct series *series, int64_t tick, s
 		return -1;
 	clock_format(tick, time);
 	log_warning("%s: the clock was set back to %.19s; what lies after that is kept as %s", series->path, time, kept);
+	words = memory_format("set back to %.19s, and what had been sampled after that is in %s", time, kept);
+	store_tell_of(store, series->family, series->instance, GAP_CLOCK_STEP, end * CLOCK_SECOND, series->last, words);
+	free(words);
 	free(kept);
 	find_aside(series, layout, ".before-*", end + 1, &before);
 	failed = join(store, series, &before, end, error);

@@ -215,6 +215,7 @@ static void every_kind_of_record_comes_back(void **state)
 {
 	struct journal *journal = open_journal();
 	unsigned char bytes[5000] = "header";
+	struct record_buffer gaps = {0};
 	const struct journal_image image = {"many.of", "sda", 3, 7, true, 123456, sizeof(bytes), bytes};
 	struct seen seen;
 
@@ -222,7 +223,11 @@ static void every_kind_of_record_comes_back(void **state)
 	put(journal, 1);
 	journal_put_image(journal, &image);
 	journal_put_drop(journal, "many.of", "sdb", INT64_MIN);
-	journal_put_gap(journal, "gap", 3);
+	journal_begin_gap(&gaps);
+	record_put(&gaps, "gap", 3);
+	record_end(&gaps);
+	journal_put_gaps(journal, &gaps);
+	record_buffer_release(&gaps);
 	write_out(journal);
 	journal_close(journal);
 	read_all(&seen);
