@@ -68,8 +68,10 @@ struct store {
 	struct journal *journal; /* may be closed: then samples are safe only once they are in the files */
 	struct adapt *adapt;     /* store's thread */
 	struct series *removed;  /* lock: those that were taken out of the table */
-	int64_t used;            /* writing: bytes in the data folder; 0: not known yet */
-	int64_t purge_next;      /* flushing: when vanished instances are looked for again: monotonic, ns */
+	int64_t
+		made_since; /* writing: when the first file was made after the last checkpoint: monotonic, ns; 0: none was */
+	int64_t used;   /* writing: bytes in the data folder; 0: not known yet */
+	int64_t purge_next; /* flushing: when vanished instances are looked for again: monotonic, ns */
 	struct ledger *ledger;
 	int64_t down_since; /* order: the last tick of the last run, until there is one of this: wall clock, ns; 0: none */
 	const char *down_words; /* how that came; NULL: it ended as asked */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "base/boot.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -25,15 +26,13 @@ enum { REGION = 1, FIELDS, SAMPLES, IMAGE, DROP, GAP, CHECKPOINT, END };
 /* Rows of a large family are told in several records: a flipped bit costs some of them, not all. */
 #define SAMPLES_MAX 4096
 
-#define BOOT_SIZE 40
-
 struct journal {
 	const struct plan *plan;
 	char *path;
 	int fd;
 	int64_t size;
 	size_t region_size; /* a multiple of 8 */
-	char boot[BOOT_SIZE];
+	char boot[BOOT_ID_SIZE];
 
 	pthread_mutex_t io; /* held while the file is written; taken before `lock` */
 	size_t at;          /* io: where the next record goes within the region */
@@ -369,13 +368,15 @@ static void read_region(struct reading *reading, struct record *record)
 {
 	uint32_t version;
 	int64_t live, generation;
+	const char *boot;
 
-	if (!record_get_u32(record, &version) || !record_text(record) || !record_get_i64(record, &live) ||
+	if (!record_get_u32(record, &version) || !(boot = record_text(record)) || !record_get_i64(record, &live) ||
 	    !record_get_i64(record, &generation))
 		return;
 	reading->live = (uint64_t)live > reading->live ? (uint64_t)live : reading->live;
 	if ((uint64_t)generation > reading->found->generation)
 		reading->found->generation = (uint64_t)generation;
+	reading->found->same_boot = strcmp(boot, reading->journal->boot) == 0;
 }
 
 static void read_checkpoint(struct reading *reading, struct record *record)
@@ -571,17 +572,6 @@ void journal_read(struct journal *journal, const struct journal_visitor *visitor
 
 /* --- opening -------------------------------------------------------------------------------------------------- */
 
-static void read_boot(char boot[BOOT_SIZE])
-{
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t length = fd < 0 ? 0 : read(fd, boot, BOOT_SIZE - 1);
-
-	boot[length > 0 ? length : 0] = '\0';
-	boot[strcspn(boot, "\n")] = '\0';
-	if (fd >= 0)
-		close(fd);
-}
-
 /* Looks through all that there is: which regions, which checkpoint, how it ended. Everything is then where it would be,
  * had the writer not ended. */
 static void look_through(struct journal *journal, struct journal_found *found)
@@ -701,7 +691,7 @@ struct journal *journal_open(const char *path, const struct plan *plan, struct j
 	journal->plan = plan;
 	journal->path = memory_text(path);
 	journal->fd = -1;
-	read_boot(journal->boot);
+	boot_id(journal->boot);
 	pthread_mutex_init(&journal->io, NULL);
 	pthread_mutex_init(&journal->lock, NULL);
 	open_anew(journal, found, error);

@@ -77,6 +77,7 @@ struct journal_visitor {
 /* What was found when the journal was opened. */
 struct journal_found {
 	bool used;           /* it holds records of an earlier run */
+	bool same_boot;      /* the machine has not been started since: what was written is in its page cache */
 	bool ended;          /* the last run ended as it should, and the machine has not been started since */
 	int64_t last;        /* the last tick that was written: wall clock, ns; 0: none */
 	uint64_t generation; /* of the last checkpoint */

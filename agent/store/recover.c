@@ -4,8 +4,7 @@
  * update: the kernel has all pages of it after a kill, and any mixture of old and new ones after a power cut. So each
  * file gets the header back that it had before it was first written to since the last checkpoint, and then all samples
  * since, in the order in which they came. Rows that are written again are the same rows: it can be done any number of
- * times, and be interrupted at any moment. A file that was made since the checkpoint is made again: a power cut may have
- * left zeros where unknown rows should be. */
+ * times, and be interrupted at any moment. After a power cut a file that was made since the checkpoint is made again. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -41,7 +40,7 @@ struct recovery {
 	uint64_t generation; /* of the last checkpoint: images that are older are void */
 	struct dropped_list dropped, steps;
 	double *values; /* one row in the plan's order of fields */
-	bool ended;
+	bool ended, same_boot;
 	size_t replayed;
 	struct orphan *orphans;
 };
@@ -67,10 +66,17 @@ static struct series *find_series(struct recovery *recovery, size_t family, cons
 
 /* --- headers -------------------------------------------------------------------------------------------------- */
 
-/* Brings the file to where it was when the image was taken. */
-static int put_back(struct series *series, const struct journal_image *image, struct error *error)
+/* Whether a power cut may have left zeros where unknown rows should be: the file was never synced. */
+static bool is_hollow(const struct recovery *recovery, const struct journal_image *image)
 {
-	if (!image->made)
+	return image->made && !recovery->same_boot;
+}
+
+/* Brings the file to where it was when the image was taken. */
+static int put_back(const struct recovery *recovery, struct series *series, const struct journal_image *image,
+                    struct error *error)
+{
+	if (!is_hollow(recovery, image))
 		return file_write_head(series->path, image->bytes, image->length, error);
 	if (unlink(series->path) < 0)
 		return error_set(error, "cannot remove %s: %s", series->path, strerror(errno));
@@ -96,9 +102,9 @@ static void restore(void *context, const struct journal_image *image)
 	series->imaged = 1;
 	if (recovery->ended)
 		return;
-	if (put_back(series, image, &error) < 0)
+	if (put_back(recovery, series, image, &error) < 0)
 		log_warning("%s", error.text);
-	else if (image->made)
+	else if (is_hollow(recovery, image))
 		series->imaged = 0;
 }
 
@@ -302,7 +308,10 @@ static void mark_imaged(struct store *store)
 void recover(struct store *store, const struct journal_found *found)
 {
 	int64_t began = clock_monotonic();
-	struct recovery recovery = {.store = store, .generation = found->generation, .ended = found->ended};
+	struct recovery recovery = {.store = store,
+	                            .generation = found->generation,
+	                            .ended = found->ended,
+	                            .same_boot = found->same_boot};
 	const struct journal_visitor first = {.sample = note_step,
 	                                      .image = restore,
 	                                      .drop = note_drop,

@@ -265,6 +265,8 @@ static int make(struct store *store, struct series *series, struct error *error)
 		return -1;
 	series->made = true;
 	series->imaged = 0;
+	if (!store->made_since)
+		store->made_since = clock_monotonic();
 	return 0;
 }
 

@@ -25,6 +25,9 @@
 /* A file system is synced as a whole where it is more than so many files. */
 #define SYNC_FILES 64
 
+/* How long after a file was made a checkpoint syncs it, at the latest. */
+#define MADE_PATIENCE (60 * CLOCK_SECOND)
+
 /* How long files may be adapted at a time before others are written to. */
 #define ADAPT_TIME CLOCK_SECOND
 
@@ -258,6 +261,7 @@ static size_t begin_generation(struct store *store, struct series ***files)
 		(*files)[count++] = series;
 	}
 	store->generation++;
+	store->made_since = 0;
 	pthread_mutex_unlock(&store->writing);
 	return count;
 }
@@ -298,6 +302,17 @@ static int checkpoint(struct store *store, struct error *error)
 	return failed ? -1 : 0;
 }
 
+/* Files that were made have to be made again after a power cut: not many, and not for long. */
+static bool is_made_long_ago(struct store *store)
+{
+	bool long_ago;
+
+	pthread_mutex_lock(&store->writing);
+	long_ago = store->made_since && clock_monotonic() - store->made_since > MADE_PATIENCE;
+	pthread_mutex_unlock(&store->writing);
+	return long_ago;
+}
+
 /* Half of the journal is for what comes while the other half is made safe. */
 static void keep_journal_short(struct store *store)
 {
@@ -305,7 +320,7 @@ static void keep_journal_short(struct store *store)
 	struct error error = {""};
 
 	journal_status(store->journal, &status);
-	if (2 * status.live <= status.size)
+	if (2 * status.live <= status.size && !is_made_long_ago(store))
 		return;
 	if (checkpoint(store, &error) < 0 && status.overwritten != store->overwritten)
 		log_error("the journal had to drop its oldest samples, which are in memory only: %s", error.text);

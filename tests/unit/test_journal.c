@@ -1,5 +1,5 @@
 /* links: agent/store/journal.c agent/store/record.c agent/store/aside.c agent/metric/batch.c agent/base/memory.c
- * agent/base/log.c agent/base/clock.c agent/base/text.c agent/base/error.c
+ * agent/base/log.c agent/base/boot.c agent/base/clock.c agent/base/text.c agent/base/error.c
  *
  * A journal in a folder of its own, written, damaged and read again. */
 #include <dirent.h>

@@ -24,6 +24,7 @@
 
 #include <cmocka.h>
 
+#include "base/boot.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "store/rrd.h"
@@ -198,6 +199,14 @@ int syncfs(int fd)
 	if (watching)
 		take_copies(true);
 	return 0;
+}
+
+/* After a power cut it is another boot. */
+static unsigned boots;
+
+void boot_id(char id[BOOT_ID_SIZE])
+{
+	snprintf(id, BOOT_ID_SIZE, "boot-%u", boots);
 }
 
 /* --- what a cut leaves ---------------------------------------------------------------------------------------- */
@@ -404,6 +413,7 @@ static void live_and_be_cut(unsigned from_seed, bool kill)
 	/* Its last flush comes too late: the cut puts everything back. */
 	store_close(store);
 	cut(kill);
+	boots += !kill;
 	forget_all();
 	/* What a cut leaves is on the disk. */
 	take_copies(true);

@@ -3,7 +3,7 @@
  * agent/store/history.c agent/store/layout.c
  * agent/store/write_behind.c agent/config/plan.c
  * agent/config/values.c agent/config/aggregate.c agent/config/options.c agent/metric/batch.c agent/base/text.c
- * agent/base/memory.c agent/base/log.c agent/base/clock.c agent/base/error.c
+ * agent/base/memory.c agent/base/log.c agent/base/boot.c agent/base/clock.c agent/base/error.c
  *
  * The store with the real librrd, in a folder of its own. Time is made up: ticks from BEGIN on. */
 #include <ftw.h>

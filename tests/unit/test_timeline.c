@@ -3,7 +3,7 @@
  * agent/store/migrate.c agent/store/room.c agent/store/purge.c agent/store/survey.c agent/store/rrd.c
  * agent/store/history.c agent/store/layout.c agent/store/write_behind.c agent/config/plan.c agent/config/values.c
  * agent/config/aggregate.c agent/config/options.c agent/metric/batch.c agent/base/text.c agent/base/memory.c
- * agent/base/log.c agent/base/clock.c agent/base/error.c
+ * agent/base/log.c agent/base/boot.c agent/base/clock.c agent/base/error.c
  *
  * Clocks that are set, and what becomes of a file. Time is made up: the ticks of the samples are the clock. */
 #include <glob.h>
