@@ -503,6 +503,41 @@ static void a_stop_is_told_when_it_begins_and_when_it_ends(void **state)
 	assert_true(ended.reason == GAP_STOPPED && ended.from == begun.from && ended.to >= begun.to + INTERVAL);
 }
 
+/* Late in an interval: the tick that follows the start is too near, and is part of the stop. */
+static void the_first_tick_after_a_start_may_be_part_of_the_stop(void **state)
+{
+	struct record *record = *state;
+	struct error error = {""};
+
+	for (int i = 0; i < 3; i++) {
+		size_t seen;
+
+		collect_stop(record->collect);
+		seen = count_gaps(record);
+		while (clock_wall() % INTERVAL < INTERVAL * 6 / 10 || clock_wall() % INTERVAL > INTERVAL * 8 / 10)
+			usleep(1000);
+		assert_int_equal(collect_start(record->collect, &error), 0);
+		await_gap(record, seen, GAP_STOPPED, "calm", NULL, NULL);
+		await_samples(record, CALM, 1);
+	}
+}
+
+static void what_was_asked_before_a_stop_is_part_of_it(void **state)
+{
+	struct record *record = *state;
+	struct error error = {""};
+	struct gap gap;
+
+	set_mood(record, "moody", "slow 5000");
+	gap = await_gap(record, 0, GAP_TIMEOUT, "moody", NULL, NULL);
+	collect_stop(record->collect);
+	gap = await_gap(record, 0, GAP_STOPPED, "moody", NULL, NULL);
+	check_tick(&gap, "before it answered");
+	set_mood(record, "moody", "well");
+	assert_int_equal(collect_start(record->collect, &error), 0);
+	await_samples(record, MOODY, 2);
+}
+
 /* The newest sample is after the jump, one of each family says so, and nothing was counted as missed for it. */
 static void check_jump(struct record *record, size_t jumps)
 {
@@ -612,9 +647,9 @@ static void a_clock_that_drifts_loses_nothing(void **state)
 	for (size_t i = 0; i < record->sample_count; i++)
 		samples += record->samples[i].family == CALM && record->samples[i].clock >= first.clock;
 	assert_int_equal(count_fresh(record, CALM), 0);
-	/* All came, or on a machine that is busy with other things are told as late. */
+	/* All came, or on a machine that is busy with other things are told as late; a worker may be asked just now. */
 	for (size_t i = seen; i < record->gap_count; i++)
-		assert_int_equal(record->gaps[i].reason, GAP_LATE);
+		assert_true(record->gaps[i].reason == GAP_LATE || same(record->gaps[i].family, "moody"));
 	assert_true(samples >= 21);
 }
 
@@ -630,6 +665,8 @@ int main(void)
 		CASE(an_instance_that_hangs_is_a_timeout_of_that_alone),
 		CASE(an_instance_that_crashes_is_an_error_of_that_alone),
 		CASE(a_stop_is_told_when_it_begins_and_when_it_ends),
+		CASE(the_first_tick_after_a_start_may_be_part_of_the_stop),
+		CASE(what_was_asked_before_a_stop_is_part_of_it),
 		CASE(a_clock_set_forward_is_one_gap),
 		CASE(a_clock_set_back_is_a_mark_and_sampling_goes_on_at_once),
 		CASE(sleep_is_told_from_a_clock_that_was_set),
