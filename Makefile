@@ -32,7 +32,8 @@ all: program plugins ## build the agent and its plugins, to build/
 
 GOALS := $(or $(MAKECMDGOALS),all)
 INSTALLING := $(if $(filter run,$(GOALS)),build) $(if $(filter test sanitize unit soak,$(GOALS)),test) \
-              $(if $(filter lint lint-%,$(GOALS)),lint) $(if $(filter bench,$(GOALS)),bench)
+              $(if $(filter lint lint-%,$(GOALS)),lint) $(if $(filter bench,$(GOALS)),bench) \
+              $(if $(filter fuzz fuzz-keep,$(GOALS)),fuzz)
 WITHOUT := clean help uninstall deps FORCE $(BUILD)
 COMPILING := $(filter-out $(WITHOUT),$(GOALS))
 
@@ -98,6 +99,7 @@ TEST_PLUGINS := $(patsubst tests/fixtures/plugins/%.c,$(BUILD)/tests/plugins/%.s
 PRELOADS := $(patsubst tests/preload/%.c,$(BUILD)/tests/preload/%.so,$(wildcard tests/preload/*.c))
 HELPERS := $(patsubst tests/system/%.c,$(BUILD)/tests/%,$(wildcard tests/system/*.c))
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 program: $(BUILD)/pindrop
 plugins: $(PLUGINS)
@@ -146,10 +148,12 @@ $(BUILD)/tests/preload/%.so: tests/preload/%.c $(BUILD)/flags Makefile
 
 # A unit test names the sources that it links with in its first comment: /* links: agent/base/text.c … */. Each line
 # of awk's output becomes one word, "test_text|agent/base/text.c|…".
-UNIT_LINKS := $(if $(UNITS),$(shell awk 'FNR == 1 { open = /^\/\* links:/; name = FILENAME; sub(/.*\//, "", name); \
+links_of = $(if $1,$(shell awk 'FNR == 1 { open = /^\/\* links:/; name = FILENAME; sub(/.*\//, "", name); \
 	sub(/\.c$$/, "", name); printf "\n%s", name } \
 	open { n = split($$0, word, /[ \t]+/); for (i = 1; i <= n; i++) if (word[i] ~ /\.c$$/) printf "|%s", word[i] } \
-	/\*\// { open = 0 }' $(wildcard tests/unit/test_*.c)))
+	/\*\// { open = 0 }' $1))
+UNIT_LINKS := $(call links_of,$(wildcard tests/unit/test_*.c))
+FUZZER_LINKS := $(call links_of,$(wildcard tests/fuzz/fuzz_*.c))
 
 define unit
 $(BUILD)/tests/$(firstword $1): $(patsubst %.c,$(BUILD)/%.o,tests/unit/$(firstword $1).c $(wordlist 2,$(words $1),$1))
@@ -160,6 +164,21 @@ $(UNITS):
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(TEST_LIBS)
+
+# A fuzzer is built anew as a whole, by clang, with what it links with: each line of it is watched.
+FUZZ_CC ?= clang
+COMPILE_FUZZER = $(FUZZ_CC) -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined \
+                 -fno-sanitize-recover=undefined -fno-omit-frame-pointer -pthread
+
+define fuzzer
+$(BUILD)/fuzz/$(firstword $1): tests/fuzz/$(firstword $1).c $(wordlist 2,$(words $1),$1)
+endef
+$(foreach links,$(FUZZER_LINKS),$(eval $(call fuzzer,$(subst |, ,$(links)))))
+
+$(FUZZERS): Makefile $(wildcard agent/*/*.h)
+	@mkdir -p $(@D)
+	$(call say,FUZZER)
+	$(Q)$(COMPILE_FUZZER) -Iagent -Iinclude $(INCLUDES) -o $@ $(filter %.c,$^) $(AGENT_LIBS)
 
 # What system tests and benchmarks need beside the agent: one file, one program, linked with nothing of the agent.
 $(BUILD)/tests/%: tests/system/%.c $(BUILD)/flags Makefile
@@ -202,6 +221,15 @@ SOAK_SECONDS ?= 0
 
 soak: all $(TEST_PLUGINS) ## kill the agent SOAK_KILLS=300 times, for SOAK_SECONDS at least, and look for what was lost
 	BUILD=$(BUILD) SANITIZE=$(SANITIZE) $(RUNNER) tests/system/crash --kills $(SOAK_KILLS) --seconds $(SOAK_SECONDS)
+
+# What they find out on the way stays in $(BUILD)/fuzz/corpus; `make fuzz-keep` takes what is new of it into the tree.
+FUZZ_SECONDS ?= 60
+
+fuzz: $(FUZZERS) ## feed damaged files to what reads them, FUZZ_SECONDS=60 for each reader; FUZZ='record' for some
+	BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $(FUZZ)
+
+fuzz-keep: $(FUZZERS)
+	BUILD=$(BUILD) tests/fuzz/run --keep $(FUZZ)
 
 bench: all $(BENCHES) $(TEST_PLUGINS) ## measure: each figure beside its floor
 	BUILD=$(BUILD) tests/bench/run $(BENCH)
@@ -280,7 +308,7 @@ clean: ## remove build/
 help: ## this
 	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: run unit test sanitize soak bench lint lint-includes lint-format lint-shell lint-lua lint-cppcheck lint-compile \
-        lint-tidy everything format install uninstall clean help
+.PHONY: run unit test sanitize soak fuzz fuzz-keep bench lint lint-includes lint-format lint-shell lint-lua \
+        lint-cppcheck lint-compile lint-tidy everything format install uninstall clean help
 # Objects of tests are kept: they are not "intermediate".
 .SECONDARY:
