@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/moment.h"
 #include "base/text.h"
 #include "collect/collect.h"
 #include "config/config.h"
@@ -35,8 +36,10 @@ enum { KIND_CONFIG, KIND_COLLECT, KIND_COUNT };
 
 struct command {
 	const char *file; /* -c */
-	const char *verb; /* "check", "describe"; NULL: run */
+	const char *verb; /* "check", "describe", "why"; NULL: run */
 	const char *name; /* of describe; NULL: everything */
+	char **words;     /* of why */
+	size_t word_count;
 	bool json;
 };
 
@@ -62,17 +65,26 @@ static const char usage[] =
 	"  pindrop [-c FILE]                  run in the foreground; logs to stderr; ends on SIGTERM or Ctrl-C\n"
 	"  pindrop check [-c FILE] [--json]   every mistake in the configuration, or the plan it makes\n"
 	"  pindrop describe [-c FILE] [NAME]  what can be sampled and set: plugins, options, metrics, units\n"
+	"  pindrop why METRIC [INSTANCE] TIME [-c FILE] [--json]\n"
+	"                                     what it was then, or why that is not known; reads the data folder alone.\n"
+	"                                     TIME: " MOMENT_FORMS "\n"
 	"  pindrop --version | --help\n"
 	"\n"
 	"  -c, --config FILE   the configuration; without it ./pindrop.lua, then /etc/pindrop/pindrop.lua\n"
 	"  PINDROP_PLUGIN_PATH a folder where plugins are looked for first\n"
 	"\n"
-	"Exit status: 0 ended as asked, 1 something could not be done, 2 the configuration is wrong.\n";
+	"Exit status: 0 ended as asked, 1 something could not be done or is not known, 2 the configuration\n"
+	"or a word is wrong.\n";
 
 static int misuse(const char *before, const char *word, const char *after)
 {
 	fprintf(stderr, "pindrop: %s\"%s\"%s\ntry: pindrop --help\n", before, word, after);
 	return EXIT_CONFIGURATION;
+}
+
+static bool is(const struct command *command, const char *verb)
+{
+	return command->verb && strcmp(command->verb, verb) == 0;
 }
 
 static const char *find_file(void)
@@ -83,6 +95,35 @@ static const char *find_file(void)
 		if (access(places[i], F_OK) == 0)
 			return places[i];
 	return places[0];
+}
+
+/* "-6h" is a time and no option; "now-6h" is the same time, and looks like none. */
+static void keep_times(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (argv[i][0] == '-' && argv[i][1] >= '0' && argv[i][1] <= '9')
+			argv[i] = memory_format("now%s", argv[i]);
+}
+
+/* The words that are no options. False: they are none that can be understood, which was told. */
+static bool take_words(int argc, char **argv, struct command *command)
+{
+	if (optind < argc)
+		command->verb = argv[optind++];
+	if (is(command, "describe") && optind < argc)
+		command->name = argv[optind++];
+	if (is(command, "why")) {
+		command->words = argv + optind;
+		command->word_count = (size_t)(argc - optind);
+		optind = argc;
+	}
+	if (command->verb && !is(command, "check") && !is(command, "describe") && !is(command, "why"))
+		return misuse("there is no command ", command->verb, "; there are: check, describe, why"), false;
+	if (optind < argc)
+		return misuse("", argv[optind], " is one word too many"), false;
+	if (command->json && !is(command, "check") && !is(command, "why"))
+		return misuse("the option ", "--json", " belongs to the commands check and why"), false;
+	return true;
 }
 
 /* Returns -1 to go on, or the exit status. */
@@ -97,6 +138,7 @@ static int parse_arguments(int argc, char **argv, struct command *command)
 	};
 	int option;
 
+	keep_times(argc, argv);
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
@@ -116,16 +158,8 @@ static int parse_arguments(int argc, char **argv, struct command *command)
 			return EXIT_CONFIGURATION;
 		}
 	}
-	if (optind < argc)
-		command->verb = argv[optind++];
-	if (command->verb && strcmp(command->verb, "describe") == 0 && optind < argc)
-		command->name = argv[optind++];
-	if (command->verb && strcmp(command->verb, "check") != 0 && strcmp(command->verb, "describe") != 0)
-		return misuse("there is no command ", command->verb, "; there are: check, describe");
-	if (optind < argc)
-		return misuse("", argv[optind], " is one word too many");
-	if (command->json && (!command->verb || strcmp(command->verb, "check") != 0))
-		return misuse("the option ", "--json", " belongs to the command check");
+	if (!take_words(argc, argv, command))
+		return EXIT_CONFIGURATION;
 	if (!command->file)
 		command->file = find_file();
 	return -1;
@@ -475,11 +509,13 @@ int main(int argc, char **argv)
 		return EXIT_TROUBLE;
 	}
 	agent.loader = new_loader();
-	if (command.verb && strcmp(command.verb, "describe") == 0) {
+	if (is(&command, "describe")) {
 		status = describe(&agent, command.name);
 	} else {
 		status = read_configuration(&agent, command.file);
-		if (status == EXIT_GOOD)
+		if (status == EXIT_GOOD && is(&command, "why"))
+			status = report_why(agent.plan, command.words, command.word_count, command.json, stdout, stderr);
+		else if (status == EXIT_GOOD)
 			status = check(agent.plan, &command);
 		if (status == EXIT_GOOD && !command.verb) {
 			pthread_sigmask(SIG_BLOCK, &signals, NULL);

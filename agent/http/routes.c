@@ -66,14 +66,36 @@ static void flush(const struct report *report, struct answer *answer)
 	answer->status = failed ? 503 : 200;
 }
 
+static void gaps(const struct report *report, struct answer *answer)
+{
+	static const unsigned statuses[] = {[REPORT_GOOD] = 200, [REPORT_BAD_WORDS] = 400, [REPORT_NOT_FOUND] = 404};
+	const struct report_question question = {
+		.metric = answer_argument(answer, "metric"),
+		.instance = answer_argument(answer, "instance"),
+		.from = answer_argument(answer, "from"),
+		.to = answer_argument(answer, "to"),
+	};
+	enum report_result result = REPORT_GOOD;
+
+	answer->body = report_gaps(report, &question, &result);
+	answer->status = statuses[result];
+}
+
+#define READS .methods = METHOD_GET, .allow = "GET, HEAD"
+#define WRITES .methods = METHOD_POST, .allow = "POST", .changes = true
+#define READS_OR_WRITES .methods = METHOD_GET | METHOD_POST, .allow = "GET, HEAD, POST", .changes = true
+
+static const char *const of_gaps[] = {"metric", "instance", "from", "to", NULL};
+
 static const struct route routes[] = {
-	{"/start", METHOD_GET | METHOD_POST, "GET, HEAD, POST", true, false, start, NULL},
-	{"/stop", METHOD_GET | METHOD_POST, "GET, HEAD, POST", true, false, stop, NULL},
-	{"/get_stats", METHOD_GET, "GET, HEAD", false, true, get_stats, NULL},
-	{"/health", METHOD_GET, "GET, HEAD", false, false, health, NULL},
-	{"/api/v1/metrics", METHOD_GET, "GET, HEAD", false, false, metrics, NULL},
-	{"/api/v1/aggregates", METHOD_GET, "GET, HEAD", false, false, aggregates, NULL},
-	{"/api/v1/flush", METHOD_POST, "POST", true, false, flush, begin_flush},
+	{.path = "/start", READS_OR_WRITES, .answer = start},
+	{.path = "/stop", READS_OR_WRITES, .answer = stop},
+	{.path = "/get_stats", READS, .hot = true, .answer = get_stats},
+	{.path = "/health", READS, .answer = health},
+	{.path = "/api/v1/metrics", READS, .answer = metrics},
+	{.path = "/api/v1/aggregates", READS, .answer = aggregates},
+	{.path = "/api/v1/gaps", READS, .arguments = of_gaps, .answer = gaps},
+	{.path = "/api/v1/flush", WRITES, .answer = flush, .begin = begin_flush},
 };
 
 const struct route *route_find(const char *path)

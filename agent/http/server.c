@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "http/access.h"
 #include "http/http.h"
 
@@ -43,6 +44,9 @@ struct request {
 	size_t body_length;
 	bool too_large;
 	bool waited; /* what its route begins has been begun */
+	const struct route *route;
+	const char *arguments[ROUTE_ARGUMENTS_MAX]; /* of the route's, in its order; they belong to the connection */
+	char *refusal;                              /* what is wrong with them, as JSON, which the answer takes over */
 };
 
 static struct MHD_Response *make_response(char *body)
@@ -168,15 +172,81 @@ static void resume_all(struct http *http)
 	pthread_mutex_unlock(&http->lock);
 }
 
+/* --- the query ------------------------------------------------------------------------------------------------- */
+
+/* How much of what was typed is shown again. */
+#define SHOWN 60
+
+static char *refuse_argument(const struct route *route, const char *name)
+{
+	const char *meant = strlen(name) <= SHOWN ? text_nearest(name, route->arguments) : NULL;
+	char *list = memory_text(route->arguments[0] ? route->arguments[0] : "none"), *body;
+
+	for (size_t i = 1; route->arguments[0] && route->arguments[i]; i++) {
+		char *longer = memory_format("%s, %s", list, route->arguments[i]);
+
+		free(list);
+		list = longer;
+	}
+	if (meant)
+		body = report_error("there is no argument \"%.*s\" (did you mean \"%s\"?); there are: %s", SHOWN, name, meant,
+		                    list);
+	else
+		body = report_error("there is no argument \"%.*s\"; there are: %s", SHOWN, name, list);
+	free(list);
+	return body;
+}
+
+static enum MHD_Result take_argument(void *context, enum MHD_ValueKind kind, const char *name, size_t name_length,
+                                     const char *value, size_t value_length)
+{
+	struct request *request = context;
+	const char *const *known = request->route->arguments;
+	size_t i = 0;
+
+	(void)kind;
+	while (known[i] && (strcmp(known[i], name) != 0 || strlen(name) != name_length))
+		i++;
+	if (!known[i])
+		request->refusal = refuse_argument(request->route, name);
+	else if (request->arguments[i])
+		request->refusal = report_error("the argument \"%s\" comes twice", name);
+	else if (value && strlen(value) != value_length)
+		request->refusal = report_error("the argument \"%s\" has a NUL in it", name);
+	else
+		request->arguments[i] = value ? value : "";
+	return request->refusal ? MHD_NO : MHD_YES;
+}
+
+/* False: they are refused. */
+static bool take_arguments(struct MHD_Connection *connection, struct request *request)
+{
+	memset(request->arguments, 0, sizeof(request->arguments));
+	if (request->route->arguments)
+		MHD_get_connection_values_n(connection, MHD_GET_ARGUMENT_KIND, take_argument, request);
+	return !request->refusal;
+}
+
+const char *answer_argument(const struct answer *answer, const char *name)
+{
+	const struct request *request = answer->request;
+
+	for (size_t i = 0; request->route->arguments[i]; i++)
+		if (strcmp(request->route->arguments[i], name) == 0)
+			return request->arguments[i];
+	return NULL;
+}
+
 /* --- one request ----------------------------------------------------------------------------------------------- */
 
 static enum MHD_Result dispatch(struct http *http, struct MHD_Connection *connection, const char *path,
                                 const char *method, struct request *request)
 {
 	const struct route *route = route_find(path);
-	struct answer answer = {.status = MHD_HTTP_OK};
+	struct answer answer = {.request = request, .status = MHD_HTTP_OK};
 	const char *reason;
 
+	request->route = route;
 	if (!route) {
 		char *list = route_list();
 		char *body = report_error("there is no such path; there are: %s", list);
@@ -189,6 +259,8 @@ static enum MHD_Result dispatch(struct http *http, struct MHD_Connection *connec
 		             report_error("%s is not for %s; it is for: %s", method, path, route->allow));
 	if (route->changes && (reason = refusal(http, connection)))
 		return reply(connection, MHD_HTTP_FORBIDDEN, NULL, report_error("%s", reason));
+	if (!take_arguments(connection, request))
+		return reply(connection, MHD_HTTP_BAD_REQUEST, NULL, request->refusal);
 	if (route->begin && !request->waited) {
 		request->waited = true;
 		return suspend(http, connection, route);

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "report/report.h"
 #include "store/layout.h"
+#include "store/ledger.h"
 #include "store/move.h"
 #include "store/purge.h"
 
@@ -131,7 +132,7 @@ static struct heap gather_own(const struct survey *survey, const struct plan *pl
 static void print_own(const struct plan *plan, const struct survey *survey, FILE *out)
 {
 	const struct heap journal = gather_own(survey, plan, ".journal"), ledger = gather_own(survey, plan, ".ledger");
-	const struct heap new_journal = same(1, plan->journal_size), new_ledger = same(1, PURGE_LEDGER_SIZE);
+	const struct heap new_journal = same(1, plan->journal_size), new_ledger = same(1, LEDGER_SIZE);
 
 	print_row("journal", &journal, &new_journal, out);
 	print_row("ledger, at most", &ledger, &new_ledger, out);

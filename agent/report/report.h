@@ -1,7 +1,8 @@
 /* report/report.h: what the agent knows, as JSON texts.
  *
  * Each function returns a whole JSON document as a text for free(). Any thread. stats.c: /get_stats, catalogue.c:
- * /api/v1/metrics, health.c: /health, aggregates.c: /api/v1/aggregates. For people: describe.c, check.c. */
+ * /api/v1/metrics, health.c: /health, aggregates.c: /api/v1/aggregates, gaps.c: /api/v1/gaps. For people: describe.c,
+ * check.c, why.c. */
 #ifndef REPORT_REPORT_H
 #define REPORT_REPORT_H
 
@@ -11,6 +12,7 @@
 #include "collect/collect.h"
 #include "config/plan.h"
 #include "metric/metric.h"
+#include "store/ledger.h"
 #include "store/store.h"
 #include "store/survey.h"
 
@@ -39,6 +41,16 @@ char *report_flush(const struct report *report, bool *failed); /* the answer of 
 char *report_metrics(const struct report *report);
 char *report_aggregates(const struct report *report);
 
+/* /api/v1/gaps: why stretches are unknown. What somebody typed, in the words of base/moment.h; NULL: he said nothing. */
+struct report_question {
+	const char *metric;    /* a family or a metric; NULL: all */
+	const char *instance;  /* NULL: all */
+	const char *from, *to; /* NULL: since yesterday, until now */
+};
+enum report_result { REPORT_GOOD, REPORT_BAD_WORDS, REPORT_NOT_FOUND };
+#define REPORT_GAPS_MAX 1000 /* in one answer, the latest */
+char *report_gaps(const struct report *report, const struct report_question *question, enum report_result *result);
+
 /* {"error": "…"}. */
 char *report_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -49,5 +61,10 @@ void report_check(const struct plan *plan, const struct survey *survey, const bo
 /* `pindrop describe [NAME]`: plugins, options, families and fields as a text for people. False: nothing has that
  * name (a plugin, a family or a metric). */
 bool report_describe(const struct pindrop_plugin *const *plugins, size_t count, const char *name, FILE *out);
+
+/* `pindrop why METRIC [INSTANCE] TIME`: what a metric was then, or why that is not known, from the data folder alone,
+ * which is only read: an agent may be running. As sentences, or as one JSON document. Bad words go to `trouble`. */
+enum { WHY_ANSWERED = 0, WHY_NOT_KNOWN = 1, WHY_BAD_WORDS = 2 };
+int report_why(const struct plan *plan, char *const *words, size_t count, bool json, FILE *out, FILE *trouble);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "store/ledger.h"
 #include "store/store.h"
 
 /* --- which files go ------------------------------------------------------------------------------------------- */
@@ -173,7 +174,7 @@ void purge_add_up(struct purge_need *need, const struct plan *plan, const struct
 		need->rewrite = need->sizes[i] > need->rewrite ? need->sizes[i] : need->rewrite;
 		need->total += (int64_t)need->counts[i] * need->sizes[i];
 	}
-	need->total += plan->journal_size + PURGE_LEDGER_SIZE + need->rewrite;
+	need->total += plan->journal_size + LEDGER_SIZE + need->rewrite;
 }
 
 void purge_need_release(struct purge_need *need)
@@ -194,10 +195,10 @@ static char *spell_out(const struct purge_need *need, const struct plan *plan)
 		free(words);
 		words = longer;
 	}
-	longer = memory_format("%sjournal %s + ledger %s + room to rewrite one file %s = %s", words,
-	                       text_from_size((double)plan->journal_size, journal),
-	                       text_from_size((double)PURGE_LEDGER_SIZE, ledger),
-	                       text_from_size((double)need->rewrite, size), text_from_size((double)need->total, total));
+	longer =
+		memory_format("%sjournal %s + ledger %s + room to rewrite one file %s = %s", words,
+	                  text_from_size((double)plan->journal_size, journal), text_from_size((double)LEDGER_SIZE, ledger),
+	                  text_from_size((double)need->rewrite, size), text_from_size((double)need->total, total));
 	free(words);
 	return longer;
 }

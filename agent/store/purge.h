@@ -11,9 +11,6 @@
 
 #define PURGE_STRAY_REST (24 * 3600 * CLOCK_SECOND)
 
-/* The greatest length of the ledger, bytes. */
-#define PURGE_LEDGER_SIZE INT64_C(1000000)
-
 /* What is chosen. */
 struct purge {
 	size_t count;
