@@ -33,6 +33,7 @@ struct why {
 	int64_t now, time;
 	/* What there is. */
 	struct ledger *ledger;
+	struct error ledger_error; /* "": it could be read */
 	char *path;
 	enum file_state state;
 	struct history history;
@@ -239,7 +240,7 @@ static void tell_value(struct why *why)
 /* The stretch of unknown rows around the one that was asked for. */
 static void tell_stretch(struct why *why)
 {
-	int64_t step = why->row_of->step, from = why->row, to = why->row;
+	int64_t step = why->row_of->step, from = why->row - step, to = why->row;
 	char span[SPAN_SIZE], length[TEXT_AMOUNT_SIZE];
 
 	while (holds(why->row_of, from) && isnan(value_at(why, why->row_of, from)))
@@ -494,11 +495,8 @@ static void print_json(const struct why *why, const char *metric, FILE *out)
 static void read_ledger(struct why *why)
 {
 	char *ledger = memory_format("%s/.ledger", why->plan->data_dir);
-	struct error error;
 
-	why->ledger = ledger_open(ledger, false, &error);
-	if (error.text[0])
-		fprintf(why->trouble, "pindrop: reasons are missing: %s\n", error.text);
+	why->ledger = ledger_open(ledger, false, &why->ledger_error);
 	free(ledger);
 }
 
@@ -533,6 +531,8 @@ int report_why(const struct plan *plan, char *const *words, size_t count, bool j
 		why.path = store_path(plan, why.metric.family, why.instance);
 		why.state = file_read_history(why.path, &why.history, &why.damage);
 		answer(&why);
+		if (why.ledger_error.text[0])
+			fprintf(trouble, "pindrop: reasons are missing: %s\n", why.ledger_error.text);
 		if (json)
 			print_json(&why, words[0], out);
 		else
