@@ -61,6 +61,22 @@ static int take_anew(struct store *store, struct error *error)
 	return 0;
 }
 
+/* Of the folder, or where it is gone of the nearest one above it that is there. */
+static int stat_nearest(const char *path, struct stat *status)
+{
+	char *name = memory_text(path), *slash;
+	int failed = stat(name, status);
+
+	while (failed && errno == ENOENT && (slash = strrchr(name, '/')) && slash != name) {
+		*slash = '\0';
+		failed = stat(name, status);
+	}
+	if (failed && errno == ENOENT)
+		failed = stat(path[0] == '/' ? "/" : ".", status);
+	free(name);
+	return failed;
+}
+
 int folder_check(struct store *store, struct error *error)
 {
 	const char *path = store->plan->data_dir;
@@ -75,7 +91,7 @@ int folder_check(struct store *store, struct error *error)
 			open_journal(store);
 		return 0;
 	}
-	if (stat(path, &folder) == 0 && folder.st_dev != ours.st_dev)
+	if (stat_nearest(path, &folder) == 0 && folder.st_dev != ours.st_dev)
 		return error_set(error,
 		                 "%s is on another file system than when pindrop started: was it unmounted? Nothing is "
 		                 "written until it is back",

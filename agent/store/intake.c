@@ -156,7 +156,9 @@ static void write_list(struct intake *intake, const struct list *list, const str
 	for (const struct item *item = list->first; item; item = item->next)
 		if (item->batch.on_tick)
 			journal_put_batch(journal, &item->batch);
-	intake_tell_journal(intake->store, journal_write(journal, &error), &error);
+	/* Of a write of nothing nothing can be said. */
+	if (journal_waits(journal))
+		intake_tell_journal(intake->store, journal_write(journal, &error), &error);
 }
 
 /* Keeps some items for the next batches, with the memory of their batches. With the lock held. */

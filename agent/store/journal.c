@@ -224,6 +224,16 @@ static int write_records(struct journal *journal, struct record_buffer *buffer, 
 	return write_at(journal, buffer->bytes + from, to - from, error);
 }
 
+bool journal_waits(struct journal *journal)
+{
+	bool waits;
+
+	pthread_mutex_lock(&journal->lock);
+	waits = journal->buffer.length > 0;
+	pthread_mutex_unlock(&journal->lock);
+	return waits;
+}
+
 int journal_write(struct journal *journal, struct error *error)
 {
 	struct record_buffer taken;

@@ -109,6 +109,9 @@ void journal_put_end(struct journal *journal);
 void journal_begin_gap(struct record_buffer *gaps);
 void journal_put_gaps(struct journal *journal, const struct record_buffer *gaps);
 
+/* Whether something was put since the last journal_write(). */
+bool journal_waits(struct journal *journal);
+
 /* Writes what was put, by one system call as a rule. -1 with the words: what was put is then forgotten. */
 int journal_write(struct journal *journal, struct error *error);
 

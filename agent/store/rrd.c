@@ -50,7 +50,7 @@ int file_make_folders(const char *path, struct error *error)
 	return failed;
 }
 
-/* librrd says nothing at all when the disk is full. */
+/* librrd says nothing at all when the disk is full, and not why a folder cannot be written to. */
 static int check_room(const char *path, const struct layout *layout, struct error *error)
 {
 	char *folder = memory_format("%.*s", (int)(strrchr(path, '/') - path), path);
@@ -58,7 +58,11 @@ static int check_room(const char *path, const struct layout *layout, struct erro
 	struct statvfs disk;
 	double room = statvfs(folder, &disk) == 0 ? (double)disk.f_bavail * (double)disk.f_frsize : INFINITY;
 
+	int forbidden = access(folder, W_OK) < 0 ? errno : 0;
+
 	free(folder);
+	if (forbidden)
+		return error_set(error, "cannot make %s: %s", path, strerror(forbidden));
 	if (room >= (double)layout->file_size)
 		return 0;
 	return error_set(error, "cannot make %s: the disk is full (%s needed, %s free)", path,

@@ -232,8 +232,8 @@ static uint64_t flush(struct store *store, size_t slice, size_t slices)
 			count_error(&round, &error);
 		else
 			update(store, &round);
+		write_ledger(store);
 	}
-	write_ledger(store);
 	free(round.due);
 	tell(store, began, written_before, &round);
 	return round.errors;
