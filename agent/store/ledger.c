@@ -333,6 +333,7 @@ struct contents {
 	bool versioned, other; /* it says which version it is; another one than ours */
 	size_t records;        /* good ones of any kind */
 	size_t damaged[PARTS];
+	size_t alone[PARTS]; /* entries whose newest record is in this half and not in the other */
 };
 
 static void take_record(struct contents *contents, struct record *record, size_t end)
@@ -384,6 +385,21 @@ static int by_revision(const void *a, const void *b)
 	return x->revision < y->revision ? -1 : x->revision > y->revision;
 }
 
+static int half_of(int64_t at)
+{
+	return at < parts[SECOND_HALF] ? FIRST_HALF : SECOND_HALF;
+}
+
+/* Of an entry its newest record, which is behind the others; all of them are sorted. */
+static void keep_one(struct contents *contents, size_t kept, size_t last)
+{
+	const struct found *newest = &contents->found[last], *twin = last > 0 ? newest - 1 : NULL;
+
+	if (!twin || by_id(twin, newest) != 0 || half_of((int64_t)twin->end) == half_of((int64_t)newest->end))
+		contents->alone[half_of((int64_t)newest->end)]++;
+	contents->found[kept] = *newest;
+}
+
 /* Of each entry its newest record alone, in the order of the last changes. */
 static void keep_newest(struct contents *contents)
 {
@@ -394,7 +410,7 @@ static void keep_newest(struct contents *contents)
 	qsort(contents->found, contents->count, sizeof(*contents->found), by_id);
 	for (size_t i = 0; i < contents->count; i++)
 		if (i + 1 == contents->count || contents->found[i + 1].id != contents->found[i].id)
-			contents->found[kept++] = contents->found[i];
+			keep_one(contents, kept++, i);
 	contents->count = kept;
 	qsort(contents->found, contents->count, sizeof(*contents->found), by_revision);
 }
@@ -462,13 +478,12 @@ static void adopt(struct ledger *ledger, const struct contents *contents)
 	}
 }
 
-/* Where the newest record ends, the next one goes. A half that is damaged is written anew, not the one that is whole. */
+/* Where the newest record ends, the next one goes. After damage everything is written to the half that is missed less,
+ * should that be torn as well. */
 static int64_t find_end(const struct contents *contents)
 {
-	if (contents->damaged[SECOND_HALF])
-		return parts[FIRST_HALF];
-	if (contents->damaged[FIRST_HALF])
-		return parts[SECOND_HALF];
+	if (contents->damaged[FIRST_HALF] || contents->damaged[SECOND_HALF])
+		return contents->alone[FIRST_HALF] >= contents->alone[SECOND_HALF] ? parts[FIRST_HALF] : parts[SECOND_HALF];
 	return contents->count ? (int64_t)contents->found[contents->count - 1].end : HEAD_SIZE;
 }
 
@@ -612,11 +627,6 @@ static int write_synced(const struct ledger *ledger, const struct record_buffer 
 	if (fd >= 0)
 		close(fd);
 	return failed;
-}
-
-static int half_of(int64_t at)
-{
-	return at < parts[SECOND_HALF] ? FIRST_HALF : SECOND_HALF;
 }
 
 /* Whether the file is the one that we know. */

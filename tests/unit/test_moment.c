@@ -192,6 +192,9 @@ static void knows_when_the_clock_is_changed(void **state)
 	                                    {"2026-10-25 02:30:00+01:00", INT64_C(1792891800) * S},
 	                                    {"2026-10-25 03:00", INT64_C(1792893600) * S}},
 	             4, NOW);
+	assert_known((const struct known[]){{"2026-12-24 12:00", INT64_C(1798110000) * S},
+	                                    {"2026-10-25 02:30", INT64_C(1792888200) * S}},
+	             2, NOW); /* whatever was read before */
 	/* Asked on the day after 23 and 25 hours. */
 	assert_known((const struct known[]){{"12:00", INT64_C(1774695600) * S}}, 1, INT64_C(1774746000) * S);
 	assert_known((const struct known[]){{"02:30", INT64_C(1774661400) * S}}, 1, INT64_C(1774746000) * S);
@@ -205,6 +208,16 @@ static void a_month_has_a_day_before_its_first(void **state)
 	/* 2028-03-01 00:10 */
 	assert_known((const struct known[]){{"23:50", INT64_C(1835481000) * S}, {"00:10", INT64_C(1835482200) * S}}, 2,
 	             INT64_C(1835482200) * S);
+	live_in_berlin(state);
+}
+
+static void a_day_may_begin_an_hour_late(void **state)
+{
+	(void)state;
+	/* As in Brazil: on 2026-10-18 (UTC-3) midnight is followed by 1:00. Asked at 0:30 on the day after. */
+	live_in("<-03>3<-02>,M10.3.0/0,M2.3.0/0");
+	assert_known((const struct known[]){{"12:00", INT64_C(1792332000) * S}, {"01:00", INT64_C(1792292400) * S}}, 2,
+	             INT64_C(1792377000) * S);
 	live_in_berlin(state);
 }
 
@@ -235,6 +248,7 @@ int main(void)
 		cmocka_unit_test_setup(refuses_what_is_no_time, live_in_berlin),
 		cmocka_unit_test_setup(knows_when_the_clock_is_changed, live_in_berlin),
 		cmocka_unit_test_setup(a_month_has_a_day_before_its_first, live_in_berlin),
+		cmocka_unit_test_setup(a_day_may_begin_an_hour_late, live_in_berlin),
 		cmocka_unit_test_setup(reads_what_it_writes, live_in_berlin),
 	};
 
