@@ -30,7 +30,6 @@
 #include "base/memory.h"
 #include "store/aside.h"
 #include "store/move.h"
-#include "store/aside.h"
 #include "store/rrd.h"
 
 #define START INT64_C(1699999200) /* s: 2023-11-14 22:00 UTC */
