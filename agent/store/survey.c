@@ -89,9 +89,10 @@ static bool find_owner(const struct walk *walk, const struct place *place, const
 	for (size_t i = 0; i < plan->family_count; i++) {
 		const struct pindrop_family *table = plan->families[i].table;
 
-		if (!table->instance && strcmp(table->name, alone) == 0)
-			file->family = i;
-		else if (table->instance && file->family == SURVEY_NO_FAMILY && strcmp(table->name, place->family) == 0)
+		bool named = !table->instance && strcmp(table->name, alone) == 0;
+		bool within = table->instance && strcmp(table->name, place->family) == 0;
+
+		if (named || (within && file->family == SURVEY_NO_FAMILY))
 			file->family = i;
 	}
 	free(alone);
@@ -265,7 +266,9 @@ void survey_release(struct survey *survey)
 		free((char *)survey->files[i].instance);
 	}
 	free(survey->files);
-	*survey = (struct survey){0};
+	survey->files = NULL;
+	survey->count = survey->room = 0;
+	survey->total = 0;
 }
 
 /* Files are written every `flush`, some a little later than others. */
