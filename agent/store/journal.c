@@ -374,6 +374,15 @@ static void read_fields(struct reading *reading, struct record *record)
 	}
 }
 
+/* Everything before `live` is retired. A region that is not there yet cannot be. */
+static void read_live(struct reading *reading, int64_t live, int64_t generation)
+{
+	if ((uint64_t)live > reading->live && (uint64_t)live <= reading->newest)
+		reading->live = (uint64_t)live;
+	if (generation > 0 && (uint64_t)generation > reading->found->generation)
+		reading->found->generation = (uint64_t)generation;
+}
+
 static void read_region(struct reading *reading, struct record *record)
 {
 	uint32_t version;
@@ -383,9 +392,7 @@ static void read_region(struct reading *reading, struct record *record)
 	if (!record_get_u32(record, &version) || !(boot = record_text(record)) || !record_get_i64(record, &live) ||
 	    !record_get_i64(record, &generation))
 		return;
-	reading->live = (uint64_t)live > reading->live ? (uint64_t)live : reading->live;
-	if ((uint64_t)generation > reading->found->generation)
-		reading->found->generation = (uint64_t)generation;
+	read_live(reading, live, generation);
 	reading->found->same_boot = strcmp(boot, reading->journal->boot) == 0;
 }
 
@@ -393,11 +400,8 @@ static void read_checkpoint(struct reading *reading, struct record *record)
 {
 	int64_t mark, generation;
 
-	if (!record_get_i64(record, &mark) || !record_get_i64(record, &generation))
-		return;
-	reading->live = (uint64_t)mark > reading->live ? (uint64_t)mark : reading->live;
-	if ((uint64_t)generation > reading->found->generation)
-		reading->found->generation = (uint64_t)generation;
+	if (record_get_i64(record, &mark) && record_get_i64(record, &generation))
+		read_live(reading, mark, generation);
 }
 
 /* The values of one row, aligned; NULL: the record is shorter than that. */
