@@ -304,11 +304,11 @@ static void deliver(void *context, struct batch *const *batches, size_t count)
 }
 
 /* Journal thread. What is shown is what is stored: the journal has a sample before the world does. */
-static void kept(void *context, struct batch *batch)
+static void kept(void *context, struct batch *const *batches, size_t count)
 {
 	struct agent *agent = context;
 
-	metric_publish(agent->metric, &batch, 1);
+	metric_publish(agent->metric, batches, count);
 }
 
 /* Any thread; the store holds a lock. */

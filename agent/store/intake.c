@@ -21,8 +21,11 @@
 /* How long the journal may take before samples are shown without it. */
 #define PATIENCE CLOCK_SECOND
 
-/* Batches that may wait for the journal once they were handed on; then the oldest are not journalled at all. */
-#define HANDED_MAX 4096
+/* Bytes of batches that may wait for the journal once they were handed on; then the oldest are not journalled at all. */
+#define HANDED_MAX ((size_t)16 << 20)
+
+/* Batches whose memory is kept for the next ones: those of some ticks. */
+#define SPARE_MAX 32
 
 /* Bytes of gaps that may wait for the journal; the ledger has them anyway. */
 #define GAPS_MAX ((size_t)1 << 20)
@@ -36,7 +39,7 @@ struct item {
 
 struct list {
 	struct item *first, **end;
-	size_t count;
+	size_t count, bytes;
 };
 
 struct intake {
@@ -53,11 +56,18 @@ struct intake {
 	int64_t writing_since; /* monotonic, ns; 0: it writes nothing */
 	bool late;             /* order: the disk does not answer, and that was told */
 	struct item *spare;    /* for the next batches */
+	size_t spare_count;
 };
 
 static void empty(struct list *list)
 {
 	*list = (struct list){.end = &list->first};
+}
+
+static size_t bytes_of(const struct batch *batch)
+{
+	return sizeof(struct item) + batch->text_length +
+	       batch->row_count * (sizeof(*batch->rows) + batch->field_count * sizeof(*batch->values));
 }
 
 static void append(struct list *list, struct item *item)
@@ -66,6 +76,7 @@ static void append(struct list *list, struct item *item)
 	*list->end = item;
 	list->end = &item->next;
 	list->count++;
+	list->bytes += bytes_of(&item->batch);
 }
 
 static struct item *remove_first(struct list *list)
@@ -74,6 +85,7 @@ static struct item *remove_first(struct list *list)
 
 	list->first = item->next;
 	list->count--;
+	list->bytes -= bytes_of(&item->batch);
 	if (!list->first)
 		list->end = &list->first;
 	return item;
@@ -91,31 +103,37 @@ static void move(struct list *to, struct list *from)
 
 /* --- handing on: with `order` held ---------------------------------------------------------------------------- */
 
-static void hand_on(struct intake *intake, struct item *item)
+/* To the buffers of the files. */
+static void buffer(struct store *store, const struct batch *batch)
 {
-	struct store *store = intake->store;
-	struct batch *batch = &item->batch;
-
-	if (item->handed)
+	if (!batch->on_tick)
 		return;
-	item->handed = true;
-	if (batch->on_tick) {
-		if (store->down_since)
-			store_end_down(store, batch->tick);
-		pthread_mutex_lock(&store->lock);
-		for (size_t row = 0; row < batch->row_count; row++)
-			series_add(store, series_get(store, batch->family, batch_name(batch, row), row), batch->tick, batch->fresh,
-			           batch_values(batch, row));
-		pthread_mutex_unlock(&store->lock);
-	}
-	if (store->sink.kept)
-		store->sink.kept(store->sink.context, batch);
+	if (store->down_since)
+		store_end_down(store, batch->tick);
+	pthread_mutex_lock(&store->lock);
+	for (size_t row = 0; row < batch->row_count; row++)
+		series_add(store, series_get(store, batch->family, batch_name(batch, row), row), batch->tick, batch->fresh,
+		           batch_values(batch, row));
+	pthread_mutex_unlock(&store->lock);
 }
 
-static void hand_on_all(struct intake *intake, const struct list *list)
+/* What was sampled together is shown together. */
+static void hand_on(struct intake *intake, const struct list *list)
 {
-	for (struct item *item = list->first; item; item = item->next)
-		hand_on(intake, item);
+	struct store *store = intake->store;
+	struct batch **batches = memory_array(list->count, sizeof(struct batch *));
+	size_t count = 0;
+
+	for (struct item *item = list->first; item; item = item->next) {
+		if (item->handed)
+			continue;
+		item->handed = true;
+		buffer(store, &item->batch);
+		batches[count++] = &item->batch;
+	}
+	if (store->sink.kept && count > 0)
+		store->sink.kept(store->sink.context, batches, count);
+	free(batches);
 }
 
 static void set_late(struct intake *intake, bool late)
@@ -161,15 +179,26 @@ static void write_list(struct intake *intake, const struct list *list, const str
 		intake_tell_journal(intake->store, journal_write(journal, &error), &error);
 }
 
+static void release_item(struct item *item)
+{
+	batch_release(&item->batch);
+	free(item);
+}
+
 /* Keeps some items for the next batches, with the memory of their batches. With the lock held. */
 static void recycle(struct intake *intake, struct list *list)
 {
 	while (list->first) {
 		struct item *item = remove_first(list);
 
+		if (intake->spare_count == SPARE_MAX) {
+			release_item(item);
+			continue;
+		}
 		item->handed = false;
 		item->next = intake->spare;
 		intake->spare = item;
+		intake->spare_count++;
 	}
 }
 
@@ -194,7 +223,7 @@ static void *live(void *context)
 		write_list(intake, &intake->writing, &gaps);
 		record_buffer_release(&gaps);
 		pthread_mutex_lock(&intake->order);
-		hand_on_all(intake, &intake->writing);
+		hand_on(intake, &intake->writing);
 		if (intake->late)
 			set_late(intake, false);
 		pthread_mutex_lock(&intake->lock);
@@ -222,12 +251,8 @@ static bool is_hanging(const struct intake *intake)
 /* With the lock held. */
 static void shorten(struct list *list)
 {
-	while (list->count > HANDED_MAX) {
-		struct item *item = remove_first(list);
-
-		batch_release(&item->batch);
-		free(item);
-	}
+	while (list->bytes > HANDED_MAX)
+		release_item(remove_first(list));
 }
 
 /* With the lock held. */
@@ -235,10 +260,10 @@ static struct item *take_spare(struct intake *intake)
 {
 	struct item *item = intake->spare;
 
-	if (item)
-		intake->spare = item->next;
-	else
-		item = memory_alloc(sizeof(*item));
+	if (!item)
+		return memory_alloc(sizeof(*item));
+	intake->spare = item->next;
+	intake->spare_count--;
 	return item;
 }
 
@@ -254,8 +279,8 @@ static void bypass(struct intake *intake)
 	/* It cannot come back while `order` is held: the lists stay as they are. */
 	if (hangs) {
 		set_late(intake, true);
-		hand_on_all(intake, &intake->writing);
-		hand_on_all(intake, &intake->waiting);
+		hand_on(intake, &intake->writing);
+		hand_on(intake, &intake->waiting);
 		pthread_mutex_lock(&intake->lock);
 		shorten(&intake->waiting);
 		pthread_mutex_unlock(&intake->lock);
@@ -267,14 +292,17 @@ static void bypass(struct intake *intake)
 static bool hand_on_at_once(struct intake *intake, const struct batch *batch)
 {
 	struct item item = {.batch = *batch};
+	struct list alone;
 	bool idle;
 
 	pthread_mutex_lock(&intake->order);
 	pthread_mutex_lock(&intake->lock);
 	idle = !intake->waiting.first && !intake->writing_since;
 	pthread_mutex_unlock(&intake->lock);
+	empty(&alone);
+	append(&alone, &item);
 	if (idle)
-		hand_on(intake, &item);
+		hand_on(intake, &alone);
 	pthread_mutex_unlock(&intake->order);
 	return idle;
 }
@@ -342,8 +370,7 @@ static void release(struct item *item)
 	while (item) {
 		struct item *next = item->next;
 
-		batch_release(&item->batch);
-		free(item);
+		release_item(item);
 		item = next;
 	}
 }

@@ -21,10 +21,10 @@
 
 struct store;
 
-/* Where samples go once they are safe: each batch that was appended, in that order. Journal thread; the sampler's for
- * what is not stored, and while the disk does not answer. */
+/* Where samples go once they are safe: all batches that were appended, in that order, some at a time. Journal thread; the
+ * sampler's for what is not stored, and while the disk does not answer. */
 struct store_sink {
-	void (*kept)(void *context, struct batch *batch);
+	void (*kept)(void *context, struct batch *const *batches, size_t count);
 
 	/* An instance is to be purged: asks to forget it. False: it stays, for it is there. Any thread, while the store holds
 	 * a lock: must not call the store. NULL: nobody is asked. */
