@@ -41,6 +41,7 @@ struct journal {
 	uint64_t serial;      /* of the region that is written; changes with both locks held. Its place: serial % REGIONS */
 	uint64_t live;        /* the oldest region that is not retired */
 	uint64_t generation;  /* of the last checkpoint */
+	uint64_t synced;      /* as many bytes of `status.written` as are safe from a power cut */
 	struct record_buffer buffer;
 	struct journal_status status;
 };
@@ -261,10 +262,20 @@ int journal_write(struct journal *journal, struct error *error)
 
 int journal_sync(struct journal *journal, struct error *error)
 {
+	uint64_t written;
+	bool synced;
+
+	pthread_mutex_lock(&journal->lock);
+	written = journal->status.written;
+	synced = written == journal->synced;
+	pthread_mutex_unlock(&journal->lock);
+	if (synced)
+		return 0;
 	if (fdatasync(journal->fd) < 0)
 		return error_set(error, "cannot sync %s: %s", journal->path, strerror(errno));
 	pthread_mutex_lock(&journal->lock);
 	journal->status.syncs++;
+	journal->synced = written;
 	pthread_mutex_unlock(&journal->lock);
 	return 0;
 }

@@ -228,7 +228,8 @@ static uint64_t flush(struct store *store, size_t slice, size_t slices)
 		count_error(&round, &error);
 	} else {
 		prepare(store, &round);
-		if (round.count > 0 && store_sync_journal(store, &error) < 0)
+		/* Also where no file can be written to: then the journal has all there is. */
+		if (store_sync_journal(store, &error) < 0)
 			count_error(&round, &error);
 		else
 			update(store, &round);
