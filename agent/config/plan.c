@@ -151,8 +151,9 @@ static void read_store(struct draft *draft, const json_t *value)
 	look_at(draft, draft->line, "store", NULL);
 	values_read(draft, value, store_options, STORE_OPTIONS, draft->memory->store);
 	address = draft->memory->store[STORE_RRDCACHED].text;
-	if (address && !*address)
-		draft_mistake(draft, "\"rrdcached\" must be an address, as \"unix:/run/rrdcached.sock\"");
+	/* It must see the same files, by the same paths. */
+	if (address && strncmp(address, "unix:/", 6) != 0 && address[0] != '/')
+		draft_mistake(draft, "\"rrdcached\" must be a socket of this machine, as \"unix:/run/rrdcached.sock\"");
 }
 
 /* --- retention ---------------------------------------------------------------------------------------------- */

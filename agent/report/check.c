@@ -170,6 +170,9 @@ static void print_space(const struct plan *plan, const struct survey *survey, co
 	struct heap rewrite;
 
 	purge_add_up(&need, plan, survey, alive);
+	if (plan->rrdcached)
+		fprintf(out, "\nthe files are written by rrdcached at %s, which must see them by the same paths\n",
+		        plan->rrdcached);
 	fprintf(out, "\ndisk space in %s\n  %-25s %24s  %24s\n", plan->data_dir, "", "now", "with this plan");
 	for (size_t i = 0; i < plan->family_count; i++) {
 		const struct heap now = gather(survey, SURVEY_SERIES, i), then = same(need.counts[i], need.sizes[i]);

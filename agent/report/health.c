@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -63,6 +64,8 @@ static void judge(struct verdict *verdict, const struct report *report, const st
 		add_reason(verdict, "the disk of %s does not answer: samples wait in memory", report->plan->data_dir);
 	if (store->error[0])
 		add_reason(verdict, "the store cannot write: %s", store->error);
+	if (store->daemon_error[0] && strcmp(store->daemon_error, store->error) != 0)
+		add_reason(verdict, "%s", store->daemon_error);
 	if (store->journal_error[0])
 		add_reason(verdict, "the journal cannot be written: %s", store->journal_error);
 	verdict->failing =
@@ -124,6 +127,15 @@ static json_t *show_journal(const struct store_status *store)
 	return object;
 }
 
+static json_t *show_rrdcached(const struct plan *plan, const struct store_status *store)
+{
+	json_t *object = json_object();
+
+	tree_set(object, "address", tree_text(plan->rrdcached));
+	tree_set(object, "error", tree_text(store->daemon_error[0] ? store->daemon_error : NULL));
+	return object;
+}
+
 static json_t *show_store(const struct plan *plan, const struct store_status *store)
 {
 	json_t *object = json_object();
@@ -139,6 +151,8 @@ static json_t *show_store(const struct plan *plan, const struct store_status *st
 	tree_set(object, "errors", json_integer((json_int_t)store->errors));
 	tree_set(object, "error", tree_text(store->error[0] ? store->error : NULL));
 	tree_set(object, "late", json_boolean(store->late));
+	if (plan->rrdcached)
+		tree_set(object, "rrdcached", show_rrdcached(plan, store));
 	tree_set(object, "journal", show_journal(store));
 	return object;
 }

@@ -4,12 +4,13 @@
  *                                  │   └───► kept()             … which shows the samples to the world
  *                                  ▼
  *                              series.c   coming ─► leaving ─► rrd.c     store thread, or whoever wants to read
+ *                                                     └─► relay.c, daemon.c ─► rrdcached, where there is one
  *
  * Locks, always taken in this order:
  *
  *     flushing  (store.c) who writes many files: one at a time
- *     order     (intake.c) who hands samples on, so that they come in the order of their ticks
  *     writing   held while one file is written: what a series has in `leaving`, and what is known of its file
+ *     order     (intake.c) who hands samples on, so that they come in the order of their ticks
  *     lock      held for moments: what a series has in `coming`, the tables of series, the figures
  *
  * so that whoever takes `lock` alone (the sampler, HTTP) never waits for a disk. */
@@ -38,14 +39,19 @@ struct series {
 	struct backlog leaving; /* writing */
 	bool removed;           /* lock: it is not in the table any more */
 	struct series *next_removed;
-	int64_t seen;       /* lock: the newest tick that came: wall clock, ns; 0: none since the start */
-	bool ready;         /* writing: the file is there and fits */
-	bool counted;       /* writing: in the figures */
-	int64_t last;       /* writing: the time of the file's last update: wall clock, ns */
-	size_t header_size; /* writing: of the file, bytes */
-	int64_t floor;      /* recover.c: up to here its samples are in the file: ns; 0: not looked at yet */
-	bool made;          /* writing: by us, since the last checkpoint */
-	uint64_t imaged;    /* writing: the generation of the checkpoint since which the journal has its header; 0: none */
+	int64_t seen;              /* lock: the newest tick that came: wall clock, ns; 0: none since the start */
+	bool ready;                /* writing: the file is there and fits */
+	bool counted;              /* writing: in the figures */
+	int64_t last;              /* writing: the time of the file's last update: wall clock, ns */
+	size_t header_size;        /* writing: of the file, bytes */
+	struct replayed *replayed; /* recover.c */
+	bool made;                 /* writing: by us, since the last checkpoint */
+	uint64_t imaged;     /* writing: the generation of the checkpoint since which the journal has its header; 0: none */
+	uint64_t connection; /* writing: relay.c: the connection to rrdcached over which it was asked for this file */
+	bool unsettled;      /* writing: relay.c: rrdcached was sent samples that the file may not have … */
+	int64_t sent_first;  /* … from this tick on, ns … */
+	size_t sent_rows;    /* … which make at least so many rows that are known */
+	bool refused;        /* writing: relay.c: rrdcached cannot write it */
 };
 
 struct family_store {
@@ -59,6 +65,7 @@ struct family_store {
 struct intake;
 struct ledger;
 struct adapt;
+struct relay;
 
 struct store {
 	const struct plan *plan;
@@ -67,6 +74,7 @@ struct store {
 	struct family_store *families;
 	struct journal *journal; /* may be closed: then samples are safe only once they are in the files */
 	struct adapt *adapt;     /* store's thread */
+	struct relay *relay;     /* NULL: there is no rrdcached */
 	struct series *removed;  /* lock: those that were taken out of the table */
 	int64_t
 		made_since; /* writing: when the first file was made after the last checkpoint: monotonic, ns; 0: none was */
@@ -80,6 +88,7 @@ struct store {
 	pthread_t thread;
 	bool ledger_failed;   /* flushing: it could not be written, and that was told */
 	uint64_t overwritten; /* flushing: regions of the journal, as told last */
+	uint64_t settled;     /* lock: files that were settled: tells that the end gets on */
 	pthread_mutex_t flushing;
 	pthread_mutex_t writing;
 	pthread_mutex_t lock;
@@ -127,8 +136,13 @@ int series_ready(struct store *store, struct series *series, struct error *error
 /* The file is another one than before. With `writing` held. */
 void series_look_again(struct series *series);
 
-/* All of it for one series, for who wants to read its file. */
+/* All of it for one series, for who wants to read its file; … for what leaves already. */
 int series_flush(struct store *store, struct series *series, struct error *error);
+int series_write(struct store *store, struct series *series, struct error *error);
+
+/* Adds a sample to what leaves; forgets all that leaves. With `writing` held. */
+void series_put(struct store *store, struct series *series, int64_t tick, bool fresh, const double *values);
+void series_drop(struct store *store, struct series *series);
 
 /* --- intake.c ------------------------------------------------------------------------------------------------- */
 
@@ -151,10 +165,19 @@ void intake_tell_journal(struct store *store, int failed, const struct error *er
 /* Waits until all that was put is in `coming`. Not for the sampler's thread. */
 void intake_drain(struct intake *intake);
 
+/* Holds up handing on, for a moment. What the journal has up to the returned place is in the buffers, or has left them;
+ * what is behind that place is not. */
+uint64_t intake_hold(struct intake *intake);
+void intake_go_on(struct intake *intake);
+
 /* --- recover.c ------------------------------------------------------------------------------------------------ */
 
 /* Brings the files to where the last run left them: puts headers back, writes what they lack. Before any thread. */
 void recover(struct store *store, const struct journal_found *found);
+
+/* The same while the agent runs: the files are left with all that has left the buffers, of which some was lost. Counts the
+ * samples that had to be written again. -1 with the words: it has to be tried again. With `flushing` and `writing` held. */
+int recover_again(struct store *store, size_t *replayed, struct error *error);
 
 /* --- folder.c ------------------------------------------------------------------------------------------------- */
 
@@ -192,6 +215,41 @@ void orphan_end(struct orphan **all, const struct plan *plan);
 /* Sees to it that the file ends before the samples that leave begin, and loses nothing to a clock that may be wrong.
  * With `writing` held, the file ready, and samples in `leaving`. */
 int timeline_prepare(struct store *store, struct series *series, struct error *error);
+
+/* --- relay.c: files that rrdcached writes; without one nothing of this does anything ----------------------------- */
+
+void relay_begin(struct store *store); /* connects when it is needed */
+void relay_release(struct store *store);
+void relay_status(struct store *store, struct store_status *status);
+
+/* Sees to it that files can be written to: connects, and makes the files whole where rrdcached has lost something. -1 with
+ * the words: samples wait. With `flushing` held. */
+int relay_ready(struct store *store, struct error *error);
+
+/* Whether that is what they wait for, which was told. Without `writing`. */
+bool relay_waits(struct store *store);
+
+/* Before and after recover(), during which all files are written to by the agent. */
+void relay_recover(struct store *store, bool begins);
+
+/* Of series_prepare(): before a file is looked at. Of series_update(): writes lines, by whoever writes this file now; they
+ * are of the first `run` samples that leave, of which `last` (ns) is the newest. With `writing` held; 0 or -1 with the
+ * words. */
+int relay_prepare(struct store *store, struct series *series, struct error *error);
+int relay_update(struct store *store, struct series *series, size_t run, int64_t last, size_t count, const char **lines,
+                 struct error *error);
+
+/* Sees to it that all samples that were sent are in the file; … and that rrdcached knows nothing of it any more: before
+ * it is changed or replaced in another way. With `writing` held; 0 or -1 with the words. */
+int relay_settle(struct store *store, struct series *series, struct error *error);
+int relay_quiesce(struct store *store, struct series *series, struct error *error);
+
+/* The same for a file of which nothing is known, or is to go. With `writing` held. */
+void relay_let_go(struct store *store, const char *path);
+
+/* The same as relay_settle() for all files. With `flushing` held. */
+int relay_settle_all(struct store *store, struct error *error);
+bool relay_is_settled(struct store *store);
 
 /* --- room.c --------------------------------------------------------------------------------------------------- */
 

@@ -55,6 +55,7 @@ struct intake {
 	struct list writing;   /* what the journal thread writes now. Changed by it alone, with both locks held */
 	int64_t writing_since; /* monotonic, ns; 0: it writes nothing */
 	bool late;             /* order: the disk does not answer, and that was told */
+	uint64_t handed;       /* order: what the journal holds up to here was handed on, and nothing behind it */
 	struct item *spare;    /* for the next batches */
 	size_t spare_count;
 };
@@ -207,6 +208,7 @@ static void *live(void *context)
 	struct intake *intake = context;
 	struct record_buffer gaps;
 	struct list mine;
+	uint64_t place;
 
 	pthread_setname_np(pthread_self(), "journal");
 	pthread_mutex_lock(&intake->lock);
@@ -222,8 +224,10 @@ static void *live(void *context)
 		pthread_mutex_unlock(&intake->lock);
 		write_list(intake, &intake->writing, &gaps);
 		record_buffer_release(&gaps);
+		place = journal_place(intake->store->journal);
 		pthread_mutex_lock(&intake->order);
 		hand_on(intake, &intake->writing);
+		intake->handed = place;
 		if (intake->late)
 			set_late(intake, false);
 		pthread_mutex_lock(&intake->lock);
@@ -345,6 +349,17 @@ void intake_drain(struct intake *intake)
 	pthread_mutex_unlock(&intake->lock);
 }
 
+uint64_t intake_hold(struct intake *intake)
+{
+	pthread_mutex_lock(&intake->order);
+	return intake->handed;
+}
+
+void intake_go_on(struct intake *intake)
+{
+	pthread_mutex_unlock(&intake->order);
+}
+
 /* --- up and down ---------------------------------------------------------------------------------------------- */
 
 struct intake *intake_new(struct store *store)
@@ -352,6 +367,7 @@ struct intake *intake_new(struct store *store)
 	struct intake *intake = memory_alloc(sizeof(*intake));
 
 	intake->store = store;
+	intake->handed = journal_place(store->journal);
 	empty(&intake->waiting);
 	empty(&intake->writing);
 	pthread_mutex_init(&intake->order, NULL);

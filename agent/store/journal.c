@@ -319,6 +319,7 @@ void journal_status(struct journal *journal, struct journal_status *status)
 	*status = journal->status;
 	status->size = journal->size;
 	status->live = (int64_t)((journal->serial - journal->live + 1) * journal->region_size);
+	status->generation = journal->generation;
 	pthread_mutex_unlock(&journal->lock);
 }
 
@@ -338,6 +339,8 @@ struct reading {
 	const unsigned char *bytes; /* the file, mapped */
 	uint64_t serials[JOURNAL_REGIONS];
 	uint64_t live, newest;
+	uint64_t place; /* up to here */
+	size_t end;     /* of the newest region: where its good records end */
 	size_t known_count;
 	struct known_fields *known;
 	double *values;
@@ -520,6 +523,11 @@ static void read_record(struct reading *reading, struct record *record, size_t p
 		reading->found->ended = (boot = record_text(record)) && strcmp(boot, reading->journal->boot) == 0;
 }
 
+static uint64_t place_of(const struct journal *journal, uint64_t serial, size_t at)
+{
+	return serial * journal->region_size + at;
+}
+
 /* Reads the live regions, oldest first. */
 static void read_all(struct reading *reading)
 {
@@ -536,12 +544,12 @@ static void read_all(struct reading *reading)
 
 		if (serial == 0 || reading->serials[serial % JOURNAL_REGIONS] != serial)
 			continue;
-		while (record_next(&reader, &record))
+		while (record_next(&reader, &record) && place_of(journal, serial, reader.at) <= reading->place)
 			read_record(reading, &record, ++place);
 		reading->found->records = place;
 		reading->found->damaged += reader.damaged;
 		reading->found->torn = reader.torn;
-		journal->at = reader.good_end;
+		reading->end = reader.good_end;
 	}
 }
 
@@ -582,17 +590,34 @@ static bool begin_reading(struct reading *reading)
 	return true;
 }
 
-void journal_read(struct journal *journal, const struct journal_visitor *visitor)
+void journal_read_to(struct journal *journal, const struct journal_visitor *visitor, uint64_t place)
 {
-	struct journal_found found = {.generation = journal->generation};
-	struct reading reading = {.journal = journal, .visitor = visitor, .found = &found, .live = journal->live};
-	size_t at = journal->at;
+	struct journal_found found = {0};
+	struct reading reading = {.journal = journal, .visitor = visitor, .found = &found, .place = place};
 
+	pthread_mutex_lock(&journal->lock);
+	found.generation = journal->generation;
+	reading.live = journal->live;
+	pthread_mutex_unlock(&journal->lock);
 	if (!begin_reading(&reading))
 		return;
 	read_all(&reading);
-	journal->at = at;
 	release_reading(&reading);
+}
+
+void journal_read(struct journal *journal, const struct journal_visitor *visitor)
+{
+	journal_read_to(journal, visitor, UINT64_MAX);
+}
+
+uint64_t journal_place(struct journal *journal)
+{
+	uint64_t place;
+
+	pthread_mutex_lock(&journal->io);
+	place = place_of(journal, journal->serial, journal->at);
+	pthread_mutex_unlock(&journal->io);
+	return place;
 }
 
 /* --- opening -------------------------------------------------------------------------------------------------- */
@@ -601,7 +626,7 @@ void journal_read(struct journal *journal, const struct journal_visitor *visitor
  * had the writer not ended. */
 static void look_through(struct journal *journal, struct journal_found *found)
 {
-	struct reading reading = {.journal = journal, .found = found};
+	struct reading reading = {.journal = journal, .found = found, .place = UINT64_MAX};
 
 	if (!begin_reading(&reading))
 		return;
@@ -611,6 +636,7 @@ static void look_through(struct journal *journal, struct journal_found *found)
 		read_all(&reading);
 		read_all(&reading);
 		journal->serial = reading.newest;
+		journal->at = reading.end;
 	}
 	journal->live = reading.live ? reading.live : 1;
 	journal->generation = found->generation;

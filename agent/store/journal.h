@@ -95,8 +95,11 @@ int journal_reopen(struct journal *journal, struct error *error); /* closes what
 int journal_renew(struct journal *journal, struct error *error);  /* a new one, of the plan's size, in its place */
 void journal_close(struct journal *journal);
 
-/* Tells what earlier runs have left behind. Before the first put. */
+/* Tells what the live regions hold. Also while others write: what was put after the place of journal_place(), the end of
+ * what was written, is left out. */
 void journal_read(struct journal *journal, const struct journal_visitor *visitor);
+void journal_read_to(struct journal *journal, const struct journal_visitor *visitor, uint64_t place);
+uint64_t journal_place(struct journal *journal);
 
 /* Puts a record behind those that wait for journal_write(). Nothing is kept of what is handed over. */
 void journal_put_batch(struct journal *journal, const struct batch *batch);
@@ -130,6 +133,7 @@ struct journal_status {
 	uint64_t written;     /* bytes since the start */
 	uint64_t syncs;       /* since the start */
 	uint64_t overwritten; /* regions that had to be used again before they were retired */
+	uint64_t generation;  /* of the last checkpoint */
 };
 void journal_status(struct journal *journal, struct journal_status *status);
 

@@ -4,7 +4,10 @@
  * update: the kernel has all pages of it after a kill, and any mixture of old and new ones after a power cut. So each
  * file gets the header back that it had before it was first written to since the last checkpoint, and then all samples
  * since, in the order in which they came. Rows that are written again are the same rows: it can be done any number of
- * times, and be interrupted at any moment. After a power cut a file that was made since the checkpoint is made again. */
+ * times, and be interrupted at any moment. After a power cut a file that was made since the checkpoint is made again.
+ *
+ * While the agent runs this is done again when another process that writes the files has lost some samples (relay.c):
+ * then for what has left the buffers. What waits there waits on, and is not taken from the journal. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -35,12 +38,25 @@ struct dropped_list {
 	struct dropped *items;
 };
 
+/* What is known of a series meanwhile. */
+struct replayed {
+	bool restored;          /* the file has the header that it had */
+	int64_t seen;           /* the last tick that was read */
+	int64_t floor;          /* up to here its samples are in the file: ns; 0: not looked at yet */
+	struct backlog waiting; /* while the agent runs: what is to leave next … */
+	int64_t next;           /* … the tick that waits first: ns; 0: nothing waits … */
+	size_t until;           /* … and its place in the journal */
+};
+
 struct recovery {
 	struct store *store;
+	bool running;        /* the agent does: recover_again() */
 	uint64_t generation; /* of the last checkpoint: images that are older are void */
 	struct dropped_list dropped, steps;
 	double *values; /* one row in the plan's order of fields */
 	bool ended, same_boot;
+	bool failed;
+	struct error error; /* the last that failed */
 	size_t replayed;
 	struct orphan *orphans;
 };
@@ -54,14 +70,29 @@ static size_t find_family(const struct plan *plan, const char *name)
 	return SIZE_MAX;
 }
 
+/* While the agent runs, what it does not know any more was purged: NULL. */
 static struct series *find_series(struct recovery *recovery, size_t family, const char *instance)
 {
+	struct store *store = recovery->store;
 	struct series *series;
 
-	pthread_mutex_lock(&recovery->store->lock);
-	series = series_get(recovery->store, family, instance, SIZE_MAX);
-	pthread_mutex_unlock(&recovery->store->lock);
-	return series;
+	pthread_mutex_lock(&store->lock);
+	series = recovery->running ? series_find(store, family, instance) : series_get(store, family, instance, SIZE_MAX);
+	pthread_mutex_unlock(&store->lock);
+	if (series && !series->replayed && !recovery->running)
+		series->replayed = memory_alloc(sizeof(*series->replayed));
+	return series && series->replayed ? series : NULL;
+}
+
+/* While the agent runs all of it is tried again. At the start, all that can be done is done. */
+static void note_failure(struct recovery *recovery, const struct error *error)
+{
+	if (!recovery->running) {
+		log_warning("%s", error->text);
+		return;
+	}
+	recovery->error = *error;
+	recovery->failed = true;
 }
 
 /* --- headers -------------------------------------------------------------------------------------------------- */
@@ -73,9 +104,10 @@ static bool is_hollow(const struct recovery *recovery, const struct journal_imag
 }
 
 /* Brings the file to where it was when the image was taken. */
-static int put_back(const struct recovery *recovery, struct series *series, const struct journal_image *image,
+static int put_back(struct recovery *recovery, struct series *series, const struct journal_image *image,
                     struct error *error)
 {
+	relay_let_go(recovery->store, series->path);
 	if (!is_hollow(recovery, image))
 		return file_write_head(series->path, image->bytes, image->length, error);
 	if (unlink(series->path) < 0)
@@ -92,20 +124,20 @@ static void restore(void *context, const struct journal_image *image)
 	struct error error;
 	struct series *series;
 
-	if (image->generation > recovery->store->generation)
+	if (!recovery->running && image->generation > recovery->store->generation)
 		recovery->store->generation = image->generation;
 	if (image->generation < recovery->generation || family == SIZE_MAX)
 		return;
 	series = find_series(recovery, family, image->instance);
-	if (series->imaged || !file_is_same(series->path, image->inode, image->file_size))
+	if (!series || series->replayed->restored || !file_is_same(series->path, image->inode, image->file_size))
 		return;
-	series->imaged = 1;
+	series->replayed->restored = true;
 	if (recovery->ended)
 		return;
 	if (put_back(recovery, series, image, &error) < 0)
-		log_warning("%s", error.text);
+		note_failure(recovery, &error);
 	else if (is_hollow(recovery, image))
-		series->imaged = 0;
+		series->replayed->restored = false;
 }
 
 /* --- samples -------------------------------------------------------------------------------------------------- */
@@ -131,9 +163,14 @@ static void note_step(void *context, const struct journal_sample *sample)
 	if (family == SIZE_MAX)
 		return;
 	series = find_series(recovery, family, sample->instance);
-	if (series->seen - sample->tick >= recovery->store->families[family].layout.heartbeat * CLOCK_SECOND)
+	if (!series)
+		return;
+	if (series->replayed->seen - sample->tick >= recovery->store->families[family].layout.heartbeat * CLOCK_SECOND)
 		add(&recovery->steps, sample->family, sample->instance, sample->tick, sample->place);
-	series->seen = sample->tick;
+	series->replayed->seen = sample->tick;
+	/* Of two of that time, which a clock that was set back makes, the last one waits. */
+	if (sample->tick == series->replayed->next)
+		series->replayed->until = sample->place;
 }
 
 /* Samples are void that came before the file was removed, or before the clock was set back to where it was cut: those
@@ -167,14 +204,14 @@ static bool is_behind_step(const struct recovery *recovery, const struct journal
 /* Whether the file has it: up to its last update, as far as time went on. */
 static bool is_written(const struct recovery *recovery, struct series *series, const struct journal_sample *sample)
 {
-	if (series->floor == 0) {
+	if (series->replayed->floor == 0) {
 		struct file_facts facts = {.last = -1};
 		struct error ignored;
 
 		file_inspect(series->path, &recovery->store->families[series->family].layout, &facts, &ignored);
-		series->floor = facts.last * CLOCK_SECOND;
+		series->replayed->floor = facts.last * CLOCK_SECOND;
 	}
-	return sample->tick <= series->floor && !is_behind_step(recovery, sample);
+	return sample->tick <= series->replayed->floor && !is_behind_step(recovery, sample);
 }
 
 static bool is_dropped(const struct recovery *recovery, const struct journal_sample *sample)
@@ -204,34 +241,50 @@ static const double *arrange(struct recovery *recovery, const struct pindrop_fam
 	return recovery->values;
 }
 
+/* Takes the sample to where it was, and now and then many of them to the file. */
+static void take(struct recovery *recovery, struct series *series, const struct journal_sample *sample,
+                 const double *values)
+{
+	struct store *store = recovery->store;
+	struct error error;
+
+	recovery->replayed++;
+	if (recovery->running) {
+		series_put(store, series, sample->tick, sample->fresh, values);
+		if (series->leaving.count >= WRITE_MANY && series_write(store, series, &error) < 0)
+			note_failure(recovery, &error);
+		return;
+	}
+	pthread_mutex_lock(&store->lock);
+	series_add(store, series, sample->tick, sample->fresh, values);
+	pthread_mutex_unlock(&store->lock);
+	if (series->coming.count < WRITE_MANY)
+		return;
+	/* What fails is tried again, and told, by the flush. */
+	pthread_mutex_lock(&store->writing);
+	series_flush(store, series, &error);
+	pthread_mutex_unlock(&store->writing);
+}
+
 static void replay(void *context, const struct journal_sample *sample)
 {
 	struct recovery *recovery = context;
-	struct store *store = recovery->store;
-	size_t family = find_family(store->plan, sample->family);
-	struct error ignored; /* it is tried again, and told, by the flush */
+	const struct plan *plan = recovery->store->plan;
+	size_t family = find_family(plan, sample->family);
 	struct series *series;
 
 	if (is_dropped(recovery, sample))
 		return;
 	if (family == SIZE_MAX) {
-		if (sample->fields)
+		if (sample->fields && !recovery->running)
 			orphan_add(&recovery->orphans, sample);
 		return;
 	}
 	series = find_series(recovery, family, sample->instance);
-	if (is_written(recovery, series, sample))
+	if (!series || recovery->failed || (series->replayed->next && sample->place >= series->replayed->until) ||
+	    is_written(recovery, series, sample))
 		return;
-	pthread_mutex_lock(&store->lock);
-	series_add(store, series, sample->tick, sample->fresh,
-	           arrange(recovery, store->plan->families[family].table, sample));
-	pthread_mutex_unlock(&store->lock);
-	recovery->replayed++;
-	if (series->coming.count < WRITE_MANY)
-		return;
-	pthread_mutex_lock(&store->writing);
-	series_flush(store, series, &ignored);
-	pthread_mutex_unlock(&store->writing);
+	take(recovery, series, sample, arrange(recovery, plan->families[family].table, sample));
 }
 
 /* Gaps that the ledger may not have been written with. */
@@ -300,8 +353,18 @@ static void mark_imaged(struct store *store)
 	struct series *series;
 
 	for (size_t family = 0, index = 0; (series = series_next(store, &family, &index));) {
-		series->imaged = series->imaged ? store->generation : 0;
+		series->imaged = series->replayed && series->replayed->restored ? store->generation : 0;
 		series->seen = 0;
+	}
+}
+
+static void forget_replayed(struct store *store)
+{
+	struct series *series;
+
+	for (size_t family = 0, index = 0; (series = series_next(store, &family, &index));) {
+		free(series->replayed);
+		series->replayed = NULL;
 	}
 }
 
@@ -333,7 +396,81 @@ void recover(struct store *store, const struct journal_found *found)
 	store->status.replayed = recovery.replayed;
 	store->status.replay_duration = clock_monotonic() - began;
 	tell(&recovery, found, store->status.replay_duration);
+	forget_replayed(store);
 	release(&recovery.dropped);
 	release(&recovery.steps);
 	free(recovery.values);
+}
+
+/* --- while the agent runs: with `flushing` and `writing` held --------------------------------------------------- */
+
+/* What a series has in its buffers is put by. Returns the place up to which the journal has what has left them. */
+static uint64_t put_by(struct store *store)
+{
+	uint64_t place = intake_hold(store->intake);
+	struct series *series;
+
+	for (size_t family = 0, index = 0; (series = series_next(store, &family, &index));) {
+		struct replayed *replayed = series->replayed = memory_alloc(sizeof(*replayed));
+
+		replayed->until = SIZE_MAX;
+		replayed->waiting = series->leaving;
+		series->leaving = (struct backlog){.field_count = series->leaving.field_count};
+		pthread_mutex_lock(&store->lock);
+		if (replayed->waiting.count > 0)
+			replayed->next = replayed->waiting.ticks[0];
+		else if (series->coming.count > 0)
+			replayed->next = series->coming.ticks[0];
+		pthread_mutex_unlock(&store->lock);
+		series->ready = false;
+	}
+	intake_go_on(store->intake);
+	return place;
+}
+
+/* Writes what is left to write, and lets what waited wait on. */
+static void finish(struct recovery *recovery)
+{
+	struct store *store = recovery->store;
+	struct error error;
+	struct series *series;
+
+	for (size_t family = 0, index = 0; (series = series_next(store, &family, &index));) {
+		if (!series->replayed)
+			continue;
+		if (!recovery->failed && series_write(store, series, &error) < 0)
+			note_failure(recovery, &error);
+		series_drop(store, series);
+		series->leaving = series->replayed->waiting;
+		free(series->replayed);
+		series->replayed = NULL;
+	}
+}
+
+int recover_again(struct store *store, size_t *replayed, struct error *error)
+{
+	struct recovery recovery = {.store = store, .running = true, .same_boot = true};
+	const struct journal_visitor first = {.sample = note_step,
+	                                      .image = restore,
+	                                      .drop = note_drop,
+	                                      .context = &recovery};
+	const struct journal_visitor second = {.sample = replay, .context = &recovery};
+	struct journal_status status;
+	uint64_t place;
+
+	journal_status(store->journal, &status);
+	recovery.generation = status.generation;
+	recovery.values = memory_array(most_fields(store->plan), sizeof(double));
+	place = put_by(store);
+	journal_read_to(store->journal, &first, place);
+	if (!recovery.failed)
+		journal_read_to(store->journal, &second, place);
+	finish(&recovery);
+	*replayed = recovery.replayed;
+	if (recovery.failed)
+		*error = recovery.error;
+	release(&recovery.dropped);
+	release(&recovery.steps);
+	free(recovery.values);
+	return recovery.failed ? -1 : 0;
 }

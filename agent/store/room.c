@@ -79,6 +79,7 @@ static bool forget(void *context, const struct survey_file *file)
 		series_remove(store, file->family, file->instance);
 	pthread_mutex_unlock(&store->lock);
 	if (forgotten) {
+		relay_let_go(store, file->path);
 		journal_put_drop(store->journal, store->plan->families[file->family].table->name, file->instance, INT64_MIN);
 		journal_write(store->journal, &ignored);
 	}

@@ -14,6 +14,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
 
@@ -180,6 +181,25 @@ static bool is_there(const char *path)
 	return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
+/* How long another process may write to a file that is to be looked at, and a look at it. */
+#define BUSY_ATTEMPTS 200
+#define BUSY_PAUSE (5 * CLOCK_MILLISECOND)
+
+/* A file that is being written is not damaged: librrd does not wait for its lock. With the lock held. */
+static rrd_info_t *describe_file(const char *path)
+{
+	const struct timespec pause = {.tv_nsec = BUSY_PAUSE};
+	rrd_info_t *info = NULL;
+
+	for (int attempt = 0; attempt < BUSY_ATTEMPTS && !(info = rrd_info_r(path)); attempt++) {
+		if (!strstr(rrd_get_error(), "could not lock"))
+			break;
+		rrd_clear_error();
+		nanosleep(&pause, NULL);
+	}
+	return info;
+}
+
 enum file_state file_inspect(const char *path, const struct layout *layout, struct file_facts *facts,
                              struct error *error)
 {
@@ -190,7 +210,7 @@ enum file_state file_inspect(const char *path, const struct layout *layout, stru
 	if (!is_there(path))
 		return FILE_ABSENT;
 	pthread_mutex_lock(&librrd);
-	info = rrd_info_r(path);
+	info = describe_file(path);
 	if (info) {
 		for (const rrd_info_t *entry = info; entry; entry = entry->next)
 			read_entry(&is, entry);
@@ -450,6 +470,26 @@ enum file_state file_read_history(const char *path, struct history *history, str
 	if (state != FILE_GOOD)
 		history_release(history);
 	return state;
+}
+
+/* Without the file's lock, which would keep a writer from it. */
+int file_last(const char *path, int64_t *last, struct error *error)
+{
+	rrd_file_t *file;
+	rrd_t rrd;
+
+	pthread_mutex_lock(&librrd);
+	rrd_init(&rrd);
+	file = rrd_open(path, &rrd, OPEN_TO_READ);
+	if (file)
+		*last = (int64_t)rrd.live_head->last_up * CLOCK_SECOND + rrd.live_head->last_up_usec * (CLOCK_SECOND / 1000000);
+	else
+		tell(error, path);
+	rrd_free(&rrd);
+	if (file)
+		rrd_close(file);
+	pthread_mutex_unlock(&librrd);
+	return file ? 0 : -1;
 }
 
 static void write_fields(const struct history *history, rrd_t *rrd)

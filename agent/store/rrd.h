@@ -40,6 +40,9 @@ bool file_is_same(const char *path, uint64_t inode, int64_t size);
 /* Makes what was written to a file safe from a power cut. One that is gone needs nothing. 0 or -1 with the words. */
 int file_sync(const char *path, struct error *error);
 
+/* The time of a file's last update, ns, also while another process writes it. 0 or -1 with the words. */
+int file_last(const char *path, int64_t *last, struct error *error);
+
 /* Writes lines as layout_line() makes them, in the order of time. `fields`: what their values are, "usage:user"; NULL:
  * those of the file. 0 or -1 with the words. */
 int file_update(const char *path, const char *fields, size_t count, const char **lines, struct error *error);

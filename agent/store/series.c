@@ -229,6 +229,25 @@ static void let_go(struct store *store, struct series *series, size_t count, con
 	backlog_drop(&series->leaving, count);
 }
 
+void series_put(struct store *store, struct series *series, int64_t tick, bool fresh, const double *values)
+{
+	size_t dropped = backlog_add(&series->leaving, tick, fresh, values, BACKLOG_MAX);
+
+	pthread_mutex_lock(&store->lock);
+	store->status.buffered += 1 - dropped;
+	store->buffered_values += (1 - dropped) * series->leaving.field_count;
+	pthread_mutex_unlock(&store->lock);
+}
+
+void series_drop(struct store *store, struct series *series)
+{
+	pthread_mutex_lock(&store->lock);
+	store->status.buffered -= series->leaving.count;
+	store->buffered_values -= series->leaving.count * series->leaving.field_count;
+	pthread_mutex_unlock(&store->lock);
+	backlog_release(&series->leaving);
+}
+
 /* --- the file ------------------------------------------------------------------------------------------------- */
 
 /* Where a file cannot even be read, nothing is said about what is in it: it stays where it is. */
@@ -336,6 +355,8 @@ static int put_image(struct store *store, struct series *series, struct error *e
 
 int series_prepare(struct store *store, struct series *series, struct error *error)
 {
+	if (relay_prepare(store, series, error) < 0)
+		return -1;
 	if (!series->ready && series_ready(store, series, error) < 0)
 		return -1;
 	return timeline_prepare(store, series, error) < 0 ? -1 : put_image(store, series, error);
@@ -427,28 +448,36 @@ int series_update(struct store *store, struct series *series, struct error *erro
 	const struct layout *layout = &store->families[series->family].layout;
 	size_t run = count_run(series, layout), past;
 	struct lines lines = make_lines(series, layout, store->plan->families[series->family].plugin->interval, run, &past);
-	int failed = lines.count > 0 ? file_update(series->path, NULL, lines.count, lines.list, error) : 0;
+	int64_t last = series->last;
+	int failed;
 
+	for (size_t i = 0; i < run; i++)
+		if (series->leaving.ticks[i] > last)
+			last = series->leaving.ticks[i];
+	failed = lines.count > 0 ? relay_update(store, series, run, last, lines.count, lines.list, error) : 0;
 	free(lines.list);
 	if (failed) {
 		/* It may have been removed or damaged under us: look again at the next flush. What was written stays known. */
 		series->ready = false;
 		return -1;
 	}
-	for (size_t i = 0; i < run; i++)
-		if (series->leaving.ticks[i] > series->last)
-			series->last = series->leaving.ticks[i];
+	series->last = last;
 	let_go(store, series, past, set_back);
 	let_go(store, series, run - past, NULL);
+	return 0;
+}
+
+int series_write(struct store *store, struct series *series, struct error *error)
+{
+	while (series->leaving.count > 0)
+		if (series_prepare(store, series, error) < 0 || store_sync_journal(store, error) < 0 ||
+		    series_update(store, series, error) < 0)
+			return -1;
 	return 0;
 }
 
 int series_flush(struct store *store, struct series *series, struct error *error)
 {
 	series_take(store, series);
-	while (series->leaving.count > 0)
-		if (series_prepare(store, series, error) < 0 || store_sync_journal(store, error) < 0 ||
-		    series_update(store, series, error) < 0)
-			return -1;
-	return 0;
+	return series_write(store, series, error);
 }

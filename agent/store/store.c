@@ -120,13 +120,16 @@ struct round {
 	size_t slice, slices; /* every slices-th series, from the slice-th on; 1: all */
 	uint64_t errors;
 	struct error first; /* of the errors */
+	bool waits;         /* for rrdcached: that is told by relay.c */
 	size_t count, room;
 	struct series **due;
 };
 
-static void count_error(struct round *round, const struct error *error)
+static void count_error(struct store *store, struct round *round, const struct error *error)
 {
-	if (round->errors++ == 0)
+	if (relay_waits(store))
+		round->waits = true;
+	else if (round->errors++ == 0)
 		round->first = *error;
 }
 
@@ -155,7 +158,7 @@ static void prepare(struct store *store, struct round *round)
 		}
 		pthread_mutex_unlock(&store->writing);
 		if (failed)
-			count_error(round, &error);
+			count_error(store, round, &error);
 	}
 }
 
@@ -189,7 +192,7 @@ static void update(struct store *store, struct round *round)
 			failed = update_one(store, round->due[i], &error);
 		pthread_mutex_unlock(&store->writing);
 		if (failed)
-			count_error(round, &error);
+			count_error(store, round, &error);
 	}
 }
 
@@ -205,7 +208,7 @@ static void tell(struct store *store, int64_t began, uint64_t written_before, co
 	status->errors += round->errors;
 	if (round->errors && !status->error[0])
 		log_error("%s; %zu samples wait in memory and are tried again", round->first.text, status->buffered);
-	else if (!round->errors && status->error[0])
+	else if (!round->errors && !round->waits && status->error[0])
 		log_info("the store writes again");
 	/* Of a part of the files that went well, nothing is said about the others. */
 	if (round->errors || round->slices == 1 || round->slice == 0)
@@ -225,19 +228,32 @@ static uint64_t flush(struct store *store, size_t slice, size_t slices)
 	written_before = store->status.written;
 	pthread_mutex_unlock(&store->lock);
 	if (folder_check(store, &error) < 0) {
-		count_error(&round, &error);
+		count_error(store, &round, &error);
 	} else {
-		prepare(store, &round);
+		if (relay_ready(store, &error) < 0)
+			count_error(store, &round, &error);
+		else
+			prepare(store, &round);
 		/* Also where no file can be written to: then the journal has all there is. */
 		if (store_sync_journal(store, &error) < 0)
-			count_error(&round, &error);
+			count_error(store, &round, &error);
 		else
 			update(store, &round);
 		write_ledger(store);
 	}
 	free(round.due);
 	tell(store, began, written_before, &round);
-	return round.errors;
+	return round.errors + round.waits;
+}
+
+/* Everything, to the files themselves. What rrdcached turns out to have lost, a second round brings. Returns the number
+ * of errors. */
+static uint64_t flush_all(struct store *store)
+{
+	struct error ignored; /* the second round tells */
+	uint64_t errors = flush(store, 0, 1);
+
+	return relay_settle_all(store, &ignored) < 0 ? flush(store, 0, 1) : errors;
 }
 
 /* --- checkpoints: with `flushing` held ------------------------------------------------------------------------- */
@@ -291,7 +307,7 @@ static int checkpoint(struct store *store, struct error *error)
 
 	if (!mark)
 		return -1;
-	if (flush(store, 0, 1) > 0)
+	if (flush_all(store) > 0 || !relay_is_settled(store))
 		return error_set(error, "not all files can be written");
 	count = begin_generation(store, &files);
 	failed = sync_files(store, files, count, error) < 0 ||
@@ -339,7 +355,7 @@ void store_flush(struct store *store)
 {
 	store_settle(store);
 	pthread_mutex_lock(&store->flushing);
-	flush(store, 0, 1);
+	flush_all(store);
 	keep_journal_short(store);
 	bury(store);
 	pthread_mutex_unlock(&store->flushing);
@@ -502,7 +518,9 @@ static void open_journal(struct store *store)
 
 	store->journal = journal_open(path, store->plan, &found, &error);
 	if (journal_is_open(store->journal)) {
+		relay_recover(store, true);
 		recover(store, &found);
+		relay_recover(store, false);
 		resize_journal(store);
 	} else {
 		intake_tell_journal(store, -1, &error);
@@ -527,6 +545,7 @@ struct store *store_open(const struct plan *plan, const struct store_sink *sink,
 		layout_begin(&store->families[i].layout, plan, i);
 	init_locks(store);
 	open_ledger(store);
+	relay_begin(store);
 	open_journal(store);
 	store->intake = intake_new(store);
 	if (pthread_create(&store->thread, NULL, live, store) != 0) {
@@ -546,10 +565,10 @@ static bool join(struct store *store)
 	do {
 		const struct timespec deadline = clock_deadline(END_PATIENCE);
 
-		before = store->status.written;
+		before = store->status.written + store->settled;
 		while (!store->ended && pthread_cond_timedwait(&store->gone, &store->lock, &deadline) == 0)
 			continue;
-	} while (!store->ended && store->status.written != before);
+	} while (!store->ended && store->status.written + store->settled != before);
 	ended = store->ended;
 	pthread_mutex_unlock(&store->lock);
 	if (ended)
@@ -567,6 +586,8 @@ static void end_journal(struct store *store)
 	else if (store->status.buffered > 0)
 		log_error("%zu samples could not be written; they stay in the journal for the next start: %s",
 		          store->status.buffered, store->status.error);
+	else if (!relay_is_settled(store))
+		log_warning("rrdcached did not write all that it was sent: it is in the journal for the next start");
 	else
 		journal_put_end(store->journal);
 	if (journal_is_open(store->journal) && journal_write(store->journal, &error) < 0)
@@ -591,6 +612,7 @@ void store_close(struct store *store)
 	ledger_close(store->ledger);
 	intake_free(store->intake);
 	adapt_release(store);
+	relay_release(store);
 	series_release(store);
 	for (size_t i = 0; i < store->plan->family_count; i++)
 		layout_release(&store->families[i].layout);
@@ -606,20 +628,18 @@ void store_close(struct store *store)
 
 /* --- reading -------------------------------------------------------------------------------------------------- */
 
-/* Writes what one file waits for. That it cannot be written is told by the next flush. */
-static void flush_one(struct store *store, size_t family, const char *instance)
+/* Writes what one file waits for. -1: it could not be, which is told by the next flush. With `writing` held. */
+static int flush_one(struct store *store, size_t family, const char *instance)
 {
 	struct error ignored;
 	struct series *series;
 
-	store_settle(store);
-	pthread_mutex_lock(&store->writing);
 	pthread_mutex_lock(&store->lock);
 	series = series_find(store, family, instance);
 	pthread_mutex_unlock(&store->lock);
-	if (series)
-		series_flush(store, series, &ignored);
-	pthread_mutex_unlock(&store->writing);
+	if (!series)
+		return 0;
+	return series_flush(store, series, &ignored) < 0 || relay_settle(store, series, &ignored) < 0 ? -1 : 0;
 }
 
 /* The finest step that reaches back to `from`, or else the coarsest. */
@@ -641,9 +661,18 @@ int store_fetch(struct store *store, size_t family, const char *instance, size_t
 	int failed = 0;
 
 	*rows = (struct store_rows){.start = from, .step = choose_step(store->plan, family, from)};
-	flush_one(store, family, instance);
+	store_settle(store);
+	pthread_mutex_lock(&store->writing);
+	if (flush_one(store, family, instance) < 0 && store->relay) {
+		/* What rrdcached has lost is brought back before it is missed. */
+		pthread_mutex_unlock(&store->writing);
+		store_flush(store);
+		pthread_mutex_lock(&store->writing);
+	}
+	/* Nobody writes meanwhile: rrdcached would drop what it cannot write because the file is being read. */
 	if (access(path, F_OK) == 0)
 		failed = file_fetch(path, field, consolidation, from, to, rows->step, rows, error);
+	pthread_mutex_unlock(&store->writing);
 	free(path);
 	return failed;
 }
@@ -656,6 +685,7 @@ void store_status(struct store *store, struct store_status *status)
 	pthread_mutex_lock(&store->lock);
 	*status = store->status;
 	pthread_mutex_unlock(&store->lock);
+	relay_status(store, status);
 	status->journal_size = journal.size;
 	status->journal_live = journal.live;
 	status->journal_syncs = journal.syncs;

@@ -7,7 +7,8 @@
  *     recover  at the start: files are made whole, and get what the journal has and they have not          (recover.c)
  *
  * Beside these: which file and which tiers (layout.c), what waits in memory (write_behind.c), records (record.c), what
- * is set aside (aside.c). rrd.c alone calls librrd. inside.h shows how they hang together, and the locks. */
+ * is set aside (aside.c), files that an rrdcached writes (relay.c). librrd is called by rrd.c, its client by daemon.c, and
+ * by nobody else. inside.h shows how they hang together, and the locks. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -99,6 +100,7 @@ struct store_status {
 	uint64_t errors;
 	char error[512];         /* of the last flush; "" when it went well */
 	char journal_error[512]; /* of the journal's last write; "" when it went well */
+	char daemon_error[512];  /* what is wrong with rrdcached; "" */
 	bool late;               /* the disk does not answer at all */
 	int64_t journal_size;    /* bytes; 0: there is no journal */
 	int64_t journal_live;    /* bytes of it that a crash would have to be made good from */

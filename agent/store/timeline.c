@@ -164,8 +164,8 @@ int timeline_prepare(struct store *store, struct series *series, struct error *e
 	int64_t tick = series->leaving.ticks[0];
 
 	if (series->last - tick >= layout->heartbeat * CLOCK_SECOND)
-		return turn_back(store, series, tick, error);
+		return relay_quiesce(store, series, error) < 0 ? -1 : turn_back(store, series, tick, error);
 	if (tick - series->last > far_ahead(store->plan))
-		return leap(store, series, tick, error);
+		return relay_quiesce(store, series, error) < 0 ? -1 : leap(store, series, tick, error);
 	return 0;
 }
