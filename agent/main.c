@@ -297,10 +297,9 @@ static void deliver(void *context, struct batch *const *batches, size_t count)
 {
 	struct agent *agent = context;
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++)
 		metric_intern(agent->metric, batches[i]);
-		store_append(agent->store, batches[i]);
-	}
+	store_append(agent->store, batches, count);
 }
 
 /* Journal thread. What is shown is what is stored: the journal has a sample before the world does. */

@@ -154,7 +154,7 @@ bool intake_end(struct intake *intake, int64_t patience);
 void intake_free(struct intake *intake);
 
 /* Sampler thread. Never waits for the disk. */
-void intake_put(struct intake *intake, const struct batch *batch);
+void intake_put(struct intake *intake, struct batch *const *batches, size_t count);
 
 /* A gap goes to the journal, for the ledger is written only now and then. Any thread; never waits for the disk. */
 void intake_put_gap(struct intake *intake, const struct gap *gap);

@@ -292,39 +292,47 @@ static void bypass(struct intake *intake)
 	pthread_mutex_unlock(&intake->order);
 }
 
-/* The sample taken at /start is not stored: it need not wait, unless there is something before it. */
-static bool hand_on_at_once(struct intake *intake, const struct batch *batch)
+static bool any_on_tick(struct batch *const *batches, size_t count)
 {
-	struct item item = {.batch = *batch};
-	struct list alone;
+	for (size_t i = 0; i < count; i++)
+		if (batches[i]->on_tick)
+			return true;
+	return false;
+}
+
+/* What is taken at /start is not stored: it need not wait, unless there is something before it. */
+static bool show_at_once(struct intake *intake, struct batch *const *batches, size_t count)
+{
+	struct store *store = intake->store;
 	bool idle;
 
 	pthread_mutex_lock(&intake->order);
 	pthread_mutex_lock(&intake->lock);
 	idle = !intake->waiting.first && !intake->writing_since;
 	pthread_mutex_unlock(&intake->lock);
-	empty(&alone);
-	append(&alone, &item);
-	if (idle)
-		hand_on(intake, &alone);
+	if (idle && store->sink.kept)
+		store->sink.kept(store->sink.context, batches, count);
 	pthread_mutex_unlock(&intake->order);
 	return idle;
 }
 
-void intake_put(struct intake *intake, const struct batch *batch)
+/* All of them at once, and the signal without the lock: so the journal's thread wakes once for a tick. */
+void intake_put(struct intake *intake, struct batch *const *batches, size_t count)
 {
-	struct item *item;
 	bool hangs;
 
-	if (!batch->on_tick && hand_on_at_once(intake, batch))
+	if (!any_on_tick(batches, count) && show_at_once(intake, batches, count))
 		return;
 	pthread_mutex_lock(&intake->lock);
-	item = take_spare(intake);
-	batch_copy(&item->batch, batch);
-	append(&intake->waiting, item);
+	for (size_t i = 0; i < count; i++) {
+		struct item *item = take_spare(intake);
+
+		batch_copy(&item->batch, batches[i]);
+		append(&intake->waiting, item);
+	}
 	hangs = is_hanging(intake);
-	pthread_cond_signal(&intake->come);
 	pthread_mutex_unlock(&intake->lock);
+	pthread_cond_signal(&intake->come);
 	if (hangs)
 		bypass(intake);
 }

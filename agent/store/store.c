@@ -34,9 +34,9 @@
 /* How long the end waits for a disk that does nothing. */
 #define END_PATIENCE (2 * CLOCK_SECOND)
 
-void store_append(struct store *store, const struct batch *batch)
+void store_append(struct store *store, struct batch *const *batches, size_t count)
 {
-	intake_put(store->intake, batch);
+	intake_put(store->intake, batches, count);
 }
 
 void store_settle(struct store *store)

@@ -44,8 +44,8 @@ struct store *store_open(const struct plan *plan, const struct store_sink *sink,
  * is not waited for: what the files lack is in the journal. */
 void store_close(struct store *store);
 
-/* Takes a copy of a batch. Never waits for the disk. Sampler thread. */
-void store_append(struct store *store, const struct batch *batch);
+/* Takes copies of what was sampled together. Never waits for the disk. Sampler thread. */
+void store_append(struct store *store, struct batch *const *batches, size_t count);
 
 /* Returns when all that was appended is in the journal, or cannot be. Any thread but the sampler's. */
 void store_settle(struct store *store);

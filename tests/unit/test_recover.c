@@ -297,7 +297,7 @@ static void append(struct store *store, int64_t tick)
 		}
 		batch.tick = tick * CLOCK_SECOND;
 		batch.on_tick = true;
-		store_append(store, &batch);
+		store_append(store, &(struct batch *){&batch}, 1);
 	}
 	batch_release(&batch);
 	store_settle(store);

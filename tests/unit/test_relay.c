@@ -203,7 +203,7 @@ static void append(struct store *store, int64_t second)
 	}
 	batch.tick = second * CLOCK_SECOND;
 	batch.on_tick = true;
-	store_append(store, &batch);
+	store_append(store, &(struct batch *){&batch}, 1);
 	batch_release(&batch);
 }
 

@@ -100,7 +100,7 @@ static void append_at(struct store *store, size_t family, const struct instance 
 	batch.rows[0].instance = (struct instance *)instance;
 	batch.tick = tick;
 	batch.on_tick = true;
-	store_append(store, &batch);
+	store_append(store, &(struct batch *){&batch}, 1);
 	batch_release(&batch);
 }
 

@@ -93,7 +93,7 @@ static void append(struct store *store, int64_t from, int64_t to)
 		batch.tick = second * CLOCK_SECOND;
 		batch.on_tick = true;
 		batch.fresh = second == from;
-		store_append(store, &batch);
+		store_append(store, &(struct batch *){&batch}, 1);
 	}
 	batch_release(&batch);
 }
