@@ -87,6 +87,7 @@ struct store {
 	struct intake *intake;
 	pthread_t thread;
 	bool ledger_failed;   /* flushing: it could not be written, and that was told */
+	bool doubtful;        /* flushing: the disk has failed: pages of files may be lost */
 	uint64_t overwritten; /* flushing: regions of the journal, as told last */
 	uint64_t settled;     /* lock: files that were settled: tells that the end gets on */
 	pthread_mutex_t flushing;

@@ -266,6 +266,15 @@ static void take(struct recovery *recovery, struct series *series, const struct 
 	pthread_mutex_unlock(&store->writing);
 }
 
+/* While the agent runs: whether the sample is in the buffers. What came while the journal could not be written is not in
+ * it: then all waits that is as late as the first that does. */
+static bool is_waiting(const struct replayed *replayed, const struct journal_sample *sample)
+{
+	if (!replayed->next)
+		return false;
+	return replayed->until == SIZE_MAX ? sample->tick >= replayed->next : sample->place >= replayed->until;
+}
+
 static void replay(void *context, const struct journal_sample *sample)
 {
 	struct recovery *recovery = context;
@@ -281,8 +290,7 @@ static void replay(void *context, const struct journal_sample *sample)
 		return;
 	}
 	series = find_series(recovery, family, sample->instance);
-	if (!series || recovery->failed || (series->replayed->next && sample->place >= series->replayed->until) ||
-	    is_written(recovery, series, sample))
+	if (!series || recovery->failed || is_waiting(series->replayed, sample) || is_written(recovery, series, sample))
 		return;
 	take(recovery, series, sample, arrange(recovery, plan->families[family].table, sample));
 }

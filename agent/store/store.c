@@ -216,6 +216,44 @@ static void tell(struct store *store, int64_t began, uint64_t written_before, co
 	pthread_mutex_unlock(&store->lock);
 }
 
+static bool journal_fails(struct store *store, struct error *error)
+{
+	bool fails;
+
+	if (!journal_is_open(store->journal))
+		return false;
+	pthread_mutex_lock(&store->lock);
+	fails = store->status.journal_error[0] != '\0';
+	if (fails)
+		error_set(error, "%s", store->status.journal_error);
+	pthread_mutex_unlock(&store->lock);
+	return fails;
+}
+
+/* Files are written to through maps: pages that a failing disk does not take are lost, and nobody is told. So while it
+ * fails samples wait, and when it is back what the files should have is written again. -1 with the words: it fails. */
+static int trust_disk(struct store *store, struct error *error)
+{
+	size_t replayed = 0;
+	int failed;
+
+	if (journal_fails(store, error)) {
+		store->doubtful = true;
+		return -1;
+	}
+	if (!store->doubtful)
+		return 0;
+	pthread_mutex_lock(&store->writing);
+	failed = recover_again(store, &replayed, error);
+	pthread_mutex_unlock(&store->writing);
+	if (failed)
+		return -1;
+	store->doubtful = false;
+	log_info("%s: the disk takes what is written again; %zu samples were taken from the journal, in case it had not",
+	         store->plan->data_dir, replayed);
+	return 0;
+}
+
 /* One slice, or everything. Returns the number of errors. */
 static uint64_t flush(struct store *store, size_t slice, size_t slices)
 {
@@ -227,7 +265,7 @@ static uint64_t flush(struct store *store, size_t slice, size_t slices)
 	pthread_mutex_lock(&store->lock);
 	written_before = store->status.written;
 	pthread_mutex_unlock(&store->lock);
-	if (folder_check(store, &error) < 0) {
+	if (folder_check(store, &error) < 0 || trust_disk(store, &error) < 0) {
 		count_error(store, &round, &error);
 	} else {
 		if (relay_ready(store, &error) < 0)
@@ -310,8 +348,10 @@ static int checkpoint(struct store *store, struct error *error)
 	if (flush_all(store) > 0 || !relay_is_settled(store))
 		return error_set(error, "not all files can be written");
 	count = begin_generation(store, &files);
-	failed = sync_files(store, files, count, error) < 0 ||
-	         journal_retire(store->journal, mark, store->generation, error) < 0;
+	failed = sync_files(store, files, count, error);
+	/* What a sync tells is told once. */
+	store->doubtful = store->doubtful || failed;
+	failed = failed || journal_retire(store->journal, mark, store->generation, error) < 0;
 	free(files);
 	pthread_mutex_lock(&store->lock);
 	store->status.checkpoints += !failed;

@@ -255,7 +255,16 @@ static int set_times(const char *path, const struct timespec times[2], struct fu
 	return failed ? failed : outcome(utimensat(disk()->folder, inside(path), times, AT_SYMLINK_NOFOLLOW));
 }
 
+/* As on a disk, a file keeps its inode. */
+static void *begin(struct fuse_conn_info *connection, struct fuse_config *config)
+{
+	(void)connection;
+	config->use_ino = 1;
+	return disk();
+}
+
 static const struct fuse_operations operations = {
+	.init = begin,
 	.getattr = get_attributes,
 	.readdir = list,
 	.statfs = get_space,
