@@ -227,6 +227,9 @@ void relay_status(struct store *store, struct store_status *status);
  * the words: samples wait. With `flushing` held. */
 int relay_ready(struct store *store, struct error *error);
 
+/* recover_again(), also where rrdcached has a part in it. */
+int relay_make_whole(struct store *store, size_t *replayed, struct error *error);
+
 /* Whether that is what they wait for, which was told. Without `writing`. */
 bool relay_waits(struct store *store);
 

@@ -428,18 +428,19 @@ void relay_let_go(struct store *store, const char *path)
 }
 
 /* Nothing that the daemon may hold matters any more. */
-static int make_whole(struct store *store, struct error *error)
+int relay_make_whole(struct store *store, size_t *replayed, struct error *error)
 {
 	struct relay *relay = store->relay;
 	struct series *series;
-	size_t replayed = 0;
 	int failed;
 
+	if (!relay)
+		return recover_again(store, replayed, error);
 	for (size_t family = 0, index = 0; (series = series_next(store, &family, &index));)
 		if (series->unsettled)
 			relay_let_go(store, series->path);
 	relay->whole = true;
-	failed = recover_again(store, &replayed, error);
+	failed = recover_again(store, replayed, error);
 	relay->whole = false;
 	relay->failed = failed;
 	if (failed)
@@ -447,10 +448,29 @@ static int make_whole(struct store *store, struct error *error)
 	for (size_t family = 0, index = 0; (series = series_next(store, &family, &index));)
 		set_settled(series);
 	relay->broken = false;
+	return 0;
+}
+
+static int mend(struct store *store, struct error *error)
+{
+	struct relay *relay = store->relay;
+	size_t replayed = 0;
+
+	if (relay_make_whole(store, &replayed, error) < 0)
+		return -1;
 	log_info("rrdcached did not write all that it was sent: the files have it from the journal, %zu samples", replayed);
 	if (!relay->connection)
 		log_warning(by_ourselves, relay->words.text);
 	return 0;
+}
+
+/* A daemon that has ended may still be writing. But what it was sent must not go from the journal meanwhile. */
+static bool is_awaited(struct store *store)
+{
+	struct journal_status status;
+
+	journal_status(store->journal, &status);
+	return clock_monotonic() - store->relay->away < AWAY_PATIENCE && 4 * status.live < 3 * status.size;
 }
 
 int relay_ready(struct store *store, struct error *error)
@@ -462,10 +482,10 @@ int relay_ready(struct store *store, struct error *error)
 		return 0;
 	pthread_mutex_lock(&store->writing);
 	connect_daemon(store);
-	if (relay->broken && !relay->connection && clock_monotonic() - relay->away < AWAY_PATIENCE)
+	if (relay->broken && !relay->connection && is_awaited(store))
 		failed = error_set(error, "%s", relay->words.text);
 	else if (relay->broken)
-		failed = make_whole(store, error);
+		failed = mend(store, error);
 	pthread_mutex_unlock(&store->writing);
 	return failed;
 }

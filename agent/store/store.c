@@ -244,7 +244,7 @@ static int trust_disk(struct store *store, struct error *error)
 	if (!store->doubtful)
 		return 0;
 	pthread_mutex_lock(&store->writing);
-	failed = recover_again(store, &replayed, error);
+	failed = relay_make_whole(store, &replayed, error);
 	pthread_mutex_unlock(&store->writing);
 	if (failed)
 		return -1;
@@ -338,11 +338,15 @@ static int sync_files(struct store *store, struct series *const *files, size_t c
  * fails nothing has changed but the number of the generation. */
 static int checkpoint(struct store *store, struct error *error)
 {
-	uint64_t mark = journal_mark(store->journal, error);
 	struct series **files;
+	uint64_t mark;
 	size_t count;
 	int failed;
 
+	/* Each mark begins a region: attempts that must fail would use them up, and what they hold. */
+	if (flush_all(store) > 0 || !relay_is_settled(store))
+		return error_set(error, "not all files can be written");
+	mark = journal_mark(store->journal, error);
 	if (!mark)
 		return -1;
 	if (flush_all(store) > 0 || !relay_is_settled(store))
