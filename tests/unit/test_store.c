@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "store/layout.h"
+#include "store/ledger.h"
 #include "store/store.h"
 
 static const struct pindrop_field fields[] = {
@@ -517,8 +518,11 @@ static void what_cannot_be_written_waits(void **state)
 
 static void memory_is_bounded(void **state)
 {
+	const struct ledger_query all = {.from = INT64_MIN, .to = INT64_MAX};
 	struct store *store = open_store();
 	struct store_status status;
+	struct gap *gaps;
+	size_t count;
 
 	(void)state;
 	for (int i = 0; i < 5000; i++)
@@ -527,6 +531,13 @@ static void memory_is_bounded(void **state)
 	store_status(store, &status);
 	assert_int_equal(status.buffered, 3600);
 	assert_int_equal(status.dropped, 1400);
+	/* Which they were is in the ledger. */
+	gaps = ledger_find(store_ledger(store), &all, &count);
+	assert_int_equal(count, 1);
+	assert_int_equal(gaps[0].reason, GAP_DISK_FULL);
+	assert_int_equal(gaps[0].from, (begin - 1) * CLOCK_SECOND);
+	assert_int_equal(gaps[0].to, (begin + 1399) * CLOCK_SECOND);
+	free(gaps);
 	store_close(store);
 }
 
