@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "store/guard.h"
 
 /* The one lock that rrd.h speaks of: librrd is one for the whole process, so its lock is too. */
 static pthread_mutex_t librrd = PTHREAD_MUTEX_INITIALIZER;
@@ -181,6 +182,13 @@ static bool is_there(const char *path)
 	return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
+/* The disk has failed under a map. librrd is of use again, but for what that call held. */
+static int tell_broken(struct error *error, const char *path)
+{
+	rrd_clear_error();
+	return error_set(error, "%s: Input/output error", path);
+}
+
 /* How long another process may write to a file that is to be looked at, and a look at it. */
 #define BUSY_ATTEMPTS 200
 #define BUSY_PAUSE (5 * CLOCK_MILLISECOND)
@@ -200,21 +208,37 @@ static rrd_info_t *describe_file(const char *path)
 	return info;
 }
 
+struct description {
+	const char *path;
+	rrd_info_t *info;
+};
+
+/* A guard_call. */
+static int call_describe(void *context)
+{
+	struct description *description = context;
+
+	description->info = describe_file(description->path);
+	return 0;
+}
+
 enum file_state file_inspect(const char *path, const struct layout *layout, struct file_facts *facts,
                              struct error *error)
 {
 	struct described is = {.facts = facts, .min = "?"};
+	struct description description = {.path = path};
 	enum file_state state = FILE_DAMAGED;
-	rrd_info_t *info;
 
 	if (!is_there(path))
 		return FILE_ABSENT;
 	pthread_mutex_lock(&librrd);
-	info = describe_file(path);
-	if (info) {
-		for (const rrd_info_t *entry = info; entry; entry = entry->next)
+	if (guard_run(call_describe, &description) == GUARD_BROKEN) {
+		tell_broken(error, path);
+		state = FILE_BROKEN;
+	} else if (description.info) {
+		for (const rrd_info_t *entry = description.info; entry; entry = entry->next)
 			read_entry(&is, entry);
-		rrd_info_free(info);
+		rrd_info_free(description.info);
 		state = matches(&is, layout, path, error) ? FILE_GOOD : FILE_OTHER;
 	} else {
 		tell(error, path);
@@ -286,16 +310,35 @@ int file_sync(const char *path, struct error *error)
 
 /* --- writing and reading ------------------------------------------------------------------------------------ */
 
+struct updating {
+	const char *path, *fields;
+	size_t count;
+	const char **lines;
+};
+
+/* A guard_call. A file tells its last update in whole seconds only. Where samples come faster, one may be older than
+ * that and look newer: it is passed over, for librrd would otherwise refuse it, and all behind it, for ever. */
+static int call_update(void *context)
+{
+	const struct updating *updating = context;
+
+	return rrd_updatex_r(updating->path, updating->fields, RRD_SKIP_PAST_UPDATES, (int)updating->count,
+	                     updating->lines);
+}
+
 int file_update(const char *path, const char *fields, size_t count, const char **lines, struct error *error)
 {
-	int failed;
+	struct updating updating = {path, fields, count, lines};
+	int result;
 
-	/* A file tells its last update in whole seconds only. Where samples come faster, one may be older than that and
-	 * look newer: it is passed over, for librrd would otherwise refuse it, and all behind it, for ever. */
 	pthread_mutex_lock(&librrd);
-	failed = rrd_updatex_r(path, fields, RRD_SKIP_PAST_UPDATES, (int)count, lines) < 0 ? tell(error, path) : 0;
+	result = guard_run(call_update, &updating);
+	if (result == GUARD_BROKEN)
+		tell_broken(error, path);
+	else if (result < 0)
+		tell(error, path);
 	pthread_mutex_unlock(&librrd);
-	return failed;
+	return result < 0 ? -1 : 0;
 }
 
 /* librrd gives whole steps that cover what was asked, all sources side by side. */
@@ -315,29 +358,50 @@ static void take_column(struct store_rows *rows, const rrd_value_t *data, unsign
 	}
 }
 
+struct fetching {
+	const char *path;
+	enum store_consolidation consolidation;
+	time_t start, end;
+	unsigned long step, sources;
+	char **source_names;
+	rrd_value_t *data;
+};
+
+/* A guard_call. */
+static int call_fetch(void *context)
+{
+	struct fetching *fetching = context;
+
+	return rrd_fetch_r(fetching->path, layout_consolidation(fetching->consolidation), &fetching->start, &fetching->end,
+	                   &fetching->step, &fetching->sources, &fetching->source_names, &fetching->data);
+}
+
 int file_fetch(const char *path, size_t field, enum store_consolidation consolidation, int64_t from, int64_t to,
                int64_t step, struct store_rows *rows, struct error *error)
 {
-	time_t start = (time_t)from, end = (time_t)to;
-	unsigned long taken_step = (unsigned long)step, sources = 0;
-	char **source_names = NULL;
-	rrd_value_t *data = NULL;
-	int failed;
+	struct fetching fetching = {.path = path,
+	                            .consolidation = consolidation,
+	                            .start = (time_t)from,
+	                            .end = (time_t)to,
+	                            .step = (unsigned long)step};
+	int result;
 
 	pthread_mutex_lock(&librrd);
-	failed = rrd_fetch_r(path, layout_consolidation(consolidation), &start, &end, &taken_step, &sources, &source_names,
-	                     &data) < 0
-	             ? tell(error, path)
-	             : 0;
+	result = guard_run(call_fetch, &fetching);
+	if (result == GUARD_BROKEN)
+		tell_broken(error, path);
+	else if (result < 0)
+		tell(error, path);
 	pthread_mutex_unlock(&librrd);
-	if (failed)
+	if (result < 0)
 		return -1;
-	if (field < sources)
-		take_column(rows, data, sources, field, start, end, (int64_t)taken_step, from, to);
-	for (unsigned long i = 0; i < sources; i++)
-		rrd_freemem(source_names[i]);
-	rrd_freemem(source_names);
-	rrd_freemem(data);
+	if (field < fetching.sources)
+		take_column(rows, fetching.data, fetching.sources, field, fetching.start, fetching.end, (int64_t)fetching.step,
+		            from, to);
+	for (unsigned long i = 0; i < fetching.sources; i++)
+		rrd_freemem(fetching.source_names[i]);
+	rrd_freemem(fetching.source_names);
+	rrd_freemem(fetching.data);
 	return 0;
 }
 

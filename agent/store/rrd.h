@@ -19,7 +19,13 @@ int file_make_folders(const char *path, struct error *error);
  * full disk or a crash leaves no half of one. 0 or -1 with the words. */
 int file_make(const char *path, const struct layout *layout, int64_t start, struct error *error);
 
-enum file_state { FILE_GOOD, FILE_ABSENT, FILE_OTHER /* it has another layout */, FILE_DAMAGED };
+enum file_state {
+	FILE_GOOD,
+	FILE_ABSENT,
+	FILE_OTHER /* it has another layout */,
+	FILE_DAMAGED,
+	FILE_BROKEN /* the disk failed */
+};
 
 struct file_facts {
 	int64_t last;       /* the time of its last update, s */
