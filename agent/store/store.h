@@ -7,9 +7,9 @@
  *     recover  at the start: files are made whole, and get what the journal has and they have not          (recover.c)
  *
  * Beside these: which file and which tiers (layout.c), what waits in memory (write_behind.c), records (record.c), what
- * is set aside (aside.c), files that move (adapt.c, move.c, migrate.c), go (room.c, purge.c) or follow a clock that was set
- * (timeline.c), files that an rrdcached writes (relay.c). librrd is called by rrd.c, its client by daemon.c, and
- * by nobody else. inside.h shows how they hang together, and the locks. */
+ * is set aside (aside.c), files that move (adapt.c, move.c, migrate.c), go (room.c, purge.c) or follow a clock that was
+ * set (timeline.c), files that an rrdcached writes (relay.c). librrd is called by rrd.c, its client by daemon.c, and by
+ * nobody else. inside.h shows how they hang together, and the locks. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
