@@ -106,11 +106,6 @@ size_t record_stamp(unsigned char *bytes, uint64_t serial)
 	return size;
 }
 
-void record_drop(struct record_buffer *buffer)
-{
-	buffer->length = buffer->begun;
-}
-
 /* --- reading ------------------------------------------------------------------------------------------------ */
 
 const void *record_get(struct record *record, size_t length)
@@ -147,13 +142,6 @@ const char *record_text(struct record *record)
 		return text;
 	record->at = at;
 	return NULL;
-}
-
-char *record_get_text(struct record *record)
-{
-	const char *text = record_text(record);
-
-	return text ? memory_text(text) : NULL;
 }
 
 enum found { GOOD, BEGUN /* a header that is ours, but not the rest */, NOTHING };

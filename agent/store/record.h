@@ -39,9 +39,6 @@ void record_put_i64(struct record_buffer *buffer, int64_t number);
 void record_put_text(struct record_buffer *buffer, const char *text);
 void record_end(struct record_buffer *buffer);
 
-/* Takes back the record that was begun and not ended. */
-void record_drop(struct record_buffer *buffer);
-
 struct record {
 	uint32_t type;
 	const unsigned char *payload; /* within the bytes that are read, aligned to 8 where those are */
@@ -49,12 +46,11 @@ struct record {
 	size_t at; /* where the next get reads */
 };
 
-/* False: the payload is shorter than that; nothing is then read. A text is copied, for free(). */
+/* False, or NULL: the payload is shorter than that; nothing is then read. A text stands in the payload. */
 const void *record_get(struct record *record, size_t length); /* NULL: too short */
 bool record_get_u32(struct record *record, uint32_t *number);
 bool record_get_i64(struct record *record, int64_t *number);
-char *record_get_text(struct record *record);   /* NULL: too short */
-const char *record_text(struct record *record); /* the same without a copy: points into the payload */
+const char *record_text(struct record *record);
 
 /* Gives a whole record, header and all, another serial. Returns its size with padding. */
 size_t record_stamp(unsigned char *bytes, uint64_t serial);

@@ -20,7 +20,7 @@ static void read_payload(struct record *record, unsigned int how)
 	size_t before;
 	uint32_t number;
 	int64_t time;
-	char *text;
+	const char *text;
 
 	do {
 		before = record->at;
@@ -32,9 +32,8 @@ static void read_payload(struct record *record, unsigned int how)
 			record_get_i64(record, &time);
 			break;
 		case 2:
-			text = record_get_text(record);
+			text = record_text(record);
 			check(!text || strlen(text) < record->length);
-			free(text);
 			break;
 		default:
 			record_get(record, how % 64);
