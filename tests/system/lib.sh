@@ -85,10 +85,12 @@ agent_end() {
 	[ "$status" -eq 0 ]
 }
 
-# Runs the program to its own end: $status, and $output with both streams. For what must not stay up.
+# Runs the program to its own end: $status, and $output with both streams. For what must not stay up. LeakSanitizer
+# complains of a thread that was joined and that the kernel has not put away yet; that is no line of ours.
 run_pindrop() {
 	output=$(timeout 20 "$build/pindrop" "$@" 2>&1)
 	status=$?
+	output=$(sed '/^==[0-9]*==Unable to get registers from thread/d' <<<"$output")
 }
 
 # A sanitizer that is not the first library complains, though nothing of it is replaced.
