@@ -469,7 +469,7 @@ static void bring_down(struct agent *agent)
 	if (agent->metric)
 		metric_free(agent->metric);
 	if (agent->plan)
-		plan_free(agent->plan);
+		plan_release(agent->plan);
 	if (agent->loader)
 		loader_free(agent->loader);
 	if (agent->nursery)

@@ -3,6 +3,7 @@
  *     values.c     JSON values -> option values, by a table of options; and back
  *     aggregate.c  one aggregate "name" { … }
  *     plan.c       everything else, and the order of things
+ *     share.c      who holds a plan, and what two plans have in common
  *
  * Main thread. */
 #ifndef CONFIG_DRAFT_H
@@ -10,6 +11,7 @@
 
 #include <jansson.h>
 #include <pindrop/plugin.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "config/plan.h"
@@ -23,6 +25,7 @@ struct plugin_values {
 
 /* What a plan owns, and the values that it was made of, for plan_to_json(). */
 struct plan_memory {
+	atomic_size_t readers;
 	void **blocks;
 	size_t block_count;
 	union pindrop_value *agent, *purge, *store;

@@ -15,7 +15,7 @@ struct loader;
 
 /* Looks for NAME.so in each of the directories in turn; the array ends with NULL and is copied. */
 struct loader *loader_new(const char *const *directories);
-void loader_free(struct loader *loader); /* unloads all that was found; after plan_free() */
+void loader_free(struct loader *loader); /* unloads all that was found; after plan_release() */
 
 /* A plan_find: its context is the loader. Loads each name once and refuses a family that another plugin has. */
 void loader_find(void *loader, const char *name, struct plan_found *found);

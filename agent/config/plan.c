@@ -467,6 +467,7 @@ static void hand_over(struct draft *draft, struct plan_mistakes *mistakes)
 static void preset_all(struct draft *draft)
 {
 	draft->plan->memory = draft->memory;
+	atomic_init(&draft->memory->readers, 1);
 	draft->plan->file = draft_keep(draft, memory_text(draft->file));
 	draft->plan->tiers = default_tiers;
 	draft->plan->tier_count = PINDROP_COUNT(default_tiers);
@@ -501,22 +502,8 @@ struct plan *plan_check(const json_t *answer, const char *file, plan_find *find,
 	if (draft.mistake_count == 0)
 		return draft.plan;
 	hand_over(&draft, mistakes);
-	plan_free(draft.plan);
+	plan_release(draft.plan);
 	return NULL;
-}
-
-void plan_free(struct plan *plan)
-{
-	struct plan_memory *memory = plan->memory;
-
-	for (size_t i = 0; i < memory->block_count; i++)
-		free(memory->blocks[i]);
-	free(memory->blocks);
-	free(memory->plugins);
-	free(memory->aggregates);
-	free(memory->aggregate_lines);
-	free(memory);
-	free(plan);
 }
 
 void plan_mistakes_release(struct plan_mistakes *mistakes)

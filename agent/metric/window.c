@@ -257,6 +257,8 @@ double window_value(const struct window *window, enum plan_fn fn, double quantil
 	case PLAN_QUANTILE:
 		return quantile_of(window, quantile);
 	case PLAN_COUNT:
+	case PLAN_ETA:
+	case PLAN_FUNCTION:
 		break;
 	}
 	return NAN;

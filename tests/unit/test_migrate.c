@@ -1,6 +1,7 @@
 /* links: agent/store/move.c agent/store/migrate.c agent/store/history.c agent/store/rrd.c agent/store/guard.c agent/store/layout.c
  * agent/store/aside.c
- * agent/config/plan.c agent/config/values.c agent/config/aggregate.c agent/config/options.c agent/base/text.c
+ * agent/config/plan.c agent/config/share.c agent/config/values.c agent/config/aggregate.c agent/config/options.c
+ * agent/base/text.c
  * agent/base/memory.c agent/base/log.c agent/base/clock.c agent/base/error.c
  *
  * Files of librrd are fed, migrated and read back. What must come out is told by a slow, plain model, which knows for

@@ -1,4 +1,4 @@
-/* links: agent/config/plan.c agent/config/values.c agent/config/aggregate.c agent/config/options.c agent/base/text.c
+/* links: agent/config/plan.c agent/config/share.c agent/config/values.c agent/config/aggregate.c agent/config/options.c agent/base/text.c
  * agent/base/memory.c agent/base/log.c agent/base/clock.c agent/base/error.c */
 #include <math.h>
 #include <setjmp.h>
@@ -127,7 +127,7 @@ static void nothing_said_is_a_working_agent(void **state)
 	assert_string_equal(plan->aggregates[1].name, "max_cpu_usage");
 	assert_true(plan->aggregates[1].fn == PLAN_MAX && plan->aggregates[1].over == 0);
 	assert_string_equal(plan->aggregates[1].format, "%.1f%%");
-	plan_free(plan);
+	plan_release(plan);
 }
 
 static void options_reach_their_places(void **state)
@@ -154,7 +154,7 @@ static void options_reach_their_places(void **state)
 	assert_int_equal(plan->plugin_count, 2); /* who names plugins gets those */
 	assert_int_equal(plan->family_count, 3);
 	assert_int_equal(plan->aggregate_count, 3); /* the contract's, but for memory's */
-	plan_free(plan);
+	plan_release(plan);
 }
 
 /* Two of one name. */
@@ -291,7 +291,7 @@ static void formats_hold_one_number(void **state)
 	for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++) {
 		snprintf(declaration, sizeof(declaration),
 		         NAMED("aggregate", "a", "1", "{\"of\": \"cpu.usage\", \"fn\": \"avg\", \"format\": \"%s\"}"), fine[i]);
-		plan_free(good(declaration));
+		plan_release(good(declaration));
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct plan_mistakes mistakes = {0};
@@ -371,7 +371,7 @@ static void listens_where_it_is_told(void **state)
 		plan = good(declaration);
 		assert_string_equal(plan->listen_host, fine[i].host);
 		assert_int_equal(plan->listen_port, fine[i].port);
-		plan_free(plan);
+		plan_release(plan);
 	}
 	for (size_t i = 0; i < PINDROP_COUNT(bad); i++) {
 		char text[256];
@@ -405,7 +405,7 @@ static void quantiles_lie_between_0_and_100(void **state)
 		assert_int_equal(plan->aggregates[0].fn, PLAN_QUANTILE);
 		assert_string_equal(plan->aggregates[0].fn_name, fine[i].name);
 		assert_true(fabs(plan->aggregates[0].quantile - fine[i].quantile) < 1e-12);
-		plan_free(plan);
+		plan_release(plan);
 	}
 	for (size_t i = 0; i < PINDROP_COUNT(bad); i++) {
 		struct plan_mistakes mistakes = {0};
@@ -439,7 +439,7 @@ static void each_function_has_its_name(void **state)
 		assert_int_equal(plan->aggregates[0].fn, i);
 		assert_string_equal(plan->aggregates[0].instance, "/");
 		assert_string_equal(plan->families[plan->aggregates[0].family].table->name, "disk.space");
-		plan_free(plan);
+		plan_release(plan);
 	}
 }
 
@@ -467,7 +467,7 @@ static void paths_are_relative_to_the_file(void **state)
 		assert_string_equal(plan->data_dir, cases[i].expected_data);
 		assert_string_equal(plan->root, cases[i].expected_root);
 		assert_string_equal(plan->file, cases[i].file);
-		plan_free(plan);
+		plan_release(plan);
 		json_decref(answer);
 	}
 }
@@ -493,7 +493,7 @@ static void what_a_refused_plugin_would_have_is_left_out(void **state)
 	assert_true(plan->aggregates[0].fn == PLAN_QUANTILE);
 	assert_true(plan->aggregates[0].quantile > 0.9989 && plan->aggregates[0].quantile < 0.9991);
 	assert_true(plan->aggregates[0].over == 86400 * CLOCK_SECOND);
-	plan_free(plan);
+	plan_release(plan);
 }
 
 /* The plan of these declarations, as JSON, is read again to a plan that gives the same JSON. */
@@ -521,8 +521,8 @@ static void comes_back(const char *declarations)
 	}
 	json_decref(json);
 	json_decref(again_json);
-	plan_free(plan);
-	plan_free(again);
+	plan_release(plan);
+	plan_release(again);
 }
 
 static void json_makes_the_same_plan(void **state)
@@ -536,7 +536,7 @@ static void json_makes_the_same_plan(void **state)
 	assert_int_equal(json_unpack(json, "{s[{s{ss}}]}", "declarations", "value", "interval", &interval), 0);
 	assert_string_equal(interval, "1s");
 	json_decref(json);
-	plan_free(plan);
+	plan_release(plan);
 	comes_back("");
 	comes_back(ALL(
 		DECLARE("agent", "1", "{\"interval\": \"0.2s\", \"listen\": \"[::1]:1\", \"autostart\": false, \"flush\": 90}"),
