@@ -104,6 +104,8 @@ int adapt_file(struct store *store, size_t family, const char *path, struct erro
 /* --- all of them ---------------------------------------------------------------------------------------------- */
 
 struct adapt {
+	bool due;                /* the survey is to be made */
+	const struct plan *plan; /* that it was made for; held; NULL: there is none */
 	struct survey survey;
 	size_t next;
 };
@@ -128,37 +130,68 @@ static void adapt_one(struct store *store, const struct survey_file *file)
 		series_look_again(series);
 }
 
+static void forget(struct adapt *adapt)
+{
+	survey_release(&adapt->survey);
+	plan_release(adapt->plan);
+	*adapt = (struct adapt){0};
+}
+
+void adapt_again(struct store *store)
+{
+	if (!store->adapt)
+		store->adapt = memory_alloc(sizeof(*store->adapt));
+	forget(store->adapt);
+	store->adapt->due = true;
+}
+
+/* With `flushing` held. */
+static void look_for_files(struct store *store)
+{
+	struct adapt *adapt = store->adapt;
+	struct error error = {""};
+
+	forget(adapt);
+	adapt->plan = plan_hold(store->plan);
+	if (survey_take(&adapt->survey, adapt->plan, &error) < 0)
+		log_warning("%s", error.text);
+}
+
+/* With `flushing` held. False: there is no more. */
+static bool adapt_next(struct store *store)
+{
+	struct adapt *adapt = store->adapt;
+
+	if (adapt->due || (adapt->plan && adapt->plan != store->plan))
+		look_for_files(store);
+	while (adapt->next < adapt->survey.count && adapt->survey.files[adapt->next].kind != SURVEY_SERIES)
+		adapt->next++;
+	if (adapt->next == adapt->survey.count) {
+		/* What is done needs no list any more. */
+		forget(adapt);
+		return false;
+	}
+	pthread_mutex_lock(&store->writing);
+	adapt_one(store, &adapt->survey.files[adapt->next++]);
+	pthread_mutex_unlock(&store->writing);
+	return true;
+}
+
 void adapt_some(struct store *store, int64_t time)
 {
 	int64_t end = clock_monotonic() + time;
-	struct error error = {""};
+	bool more = true;
 
-	if (!store->adapt) {
-		store->adapt = memory_alloc(sizeof(*store->adapt));
-		if (survey_take(&store->adapt->survey, store->plan, &error) < 0)
-			log_warning("%s", error.text);
-	}
-	while (store->adapt->next < store->adapt->survey.count && clock_monotonic() < end) {
-		const struct survey_file *file = &store->adapt->survey.files[store->adapt->next++];
-
-		if (file->kind != SURVEY_SERIES)
-			continue;
+	while (more && clock_monotonic() < end) {
 		pthread_mutex_lock(&store->flushing);
-		pthread_mutex_lock(&store->writing);
-		adapt_one(store, file);
-		pthread_mutex_unlock(&store->writing);
+		more = adapt_next(store);
 		pthread_mutex_unlock(&store->flushing);
-	}
-	/* What is done needs no list any more. */
-	if (store->adapt->next == store->adapt->survey.count && store->adapt->survey.count > 0) {
-		survey_release(&store->adapt->survey);
-		store->adapt->next = 0;
 	}
 }
 
 void adapt_release(struct store *store)
 {
 	if (store->adapt)
-		survey_release(&store->adapt->survey);
+		forget(store->adapt);
 	free(store->adapt);
 }

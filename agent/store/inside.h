@@ -12,6 +12,7 @@
  *     writing   held while one file is written: what a series has in `leaving`, and what is known of its file
  *     order     (intake.c) who hands samples on, so that they come in the order of their ticks
  *     lock      held for moments: what a series has in `coming`, the tables of series, the figures
+ *     (change.c) a new plan is put in place of the old one with all of them held: by two threads, see there
  *
  * so that whoever takes `lock` alone (the sampler, HTTP) never waits for a disk. */
 #ifndef STORE_INSIDE_H
@@ -32,7 +33,7 @@
 
 /* One file, and the samples that wait for it. */
 struct series {
-	size_t family;
+	size_t family;          /* its place in the plan: changes with it */
 	char *instance;         /* constant */
 	char *path;             /* constant */
 	struct backlog coming;  /* lock */
@@ -55,7 +56,7 @@ struct series {
 };
 
 struct family_store {
-	struct layout layout;   /* constant */
+	struct layout layout;   /* changes with the plan */
 	size_t count, room;     /* lock */
 	struct series **series; /* lock: in the order in which they came; NULL: a hole */
 	size_t holes;           /* lock */
@@ -68,7 +69,7 @@ struct adapt;
 struct relay;
 
 struct store {
-	const struct plan *plan;
+	const struct plan *plan; /* held; changes with all locks held, so that each of them keeps it */
 	struct store_sink sink;
 	int lock_fd; /* of the data folder's lock file */
 	struct family_store *families;
@@ -95,6 +96,7 @@ struct store {
 	pthread_mutex_t lock;
 	pthread_cond_t wake, gone;
 	bool ending, ended;         /* lock */
+	bool replanned;             /* lock: another plan has come, and the store's thread has not heard of it */
 	struct wish *wishes;        /* lock: who wants everything to be written */
 	size_t buffered_values;     /* lock */
 	struct store_status status; /* lock */
@@ -110,6 +112,7 @@ void series_release(struct store *store); /* all of them; nobody uses the store 
 /* Takes a series out of the table; where there is none, nothing. It is freed by series_bury(), when nobody can hold it any
  * more: with `flushing` and `writing` held. With `lock` held. */
 void series_remove(struct store *store, size_t family, const char *instance);
+void series_remove_all(struct store *store, size_t family);
 void series_bury(struct store *store);
 
 /* Takes a sample into `coming`. With `lock` held. */
@@ -166,6 +169,10 @@ void intake_tell_journal(struct store *store, int failed, const struct error *er
 /* Waits until all that was put is in `coming`. Not for the sampler's thread. */
 void intake_drain(struct intake *intake);
 
+/* Returns when all that was put has been handed on: at once, or, of a disk that hangs, without the journal. Sampler
+ * thread. */
+void intake_calm(struct intake *intake);
+
 /* Holds up handing on, for a moment. What the journal has up to the returned place is in the buffers, or has left them;
  * what is behind that place is not. */
 uint64_t intake_hold(struct intake *intake);
@@ -179,6 +186,14 @@ void recover(struct store *store, const struct journal_found *found);
 /* The same while the agent runs: the files are left with all that has left the buffers, of which some was lost. Counts the
  * samples that had to be written again. -1 with the words: it has to be tried again. With `flushing` and `writing` held. */
 int recover_again(struct store *store, size_t *replayed, struct error *error);
+
+/* --- store.c, for change.c -------------------------------------------------------------------------------------- */
+
+/* Writes everything, makes the files safe, and lets the journal's older regions go. With `flushing` held. */
+int store_checkpoint(struct store *store, struct error *error);
+
+/* A journal of another size than the plan's is made anew. With `flushing` held. */
+void store_resize_journal(struct store *store);
 
 /* --- folder.c ------------------------------------------------------------------------------------------------- */
 
@@ -198,8 +213,9 @@ int adapt_file(struct store *store, size_t family, const char *path, struct erro
 int adapt_set_aside(struct store *store, size_t family, const char *path, const char *why, const char *reason,
                     struct error *error);
 
-/* Does so with files that nobody has written to yet, for `time` (ns) and a little at a time: the first call finds them,
- * the next ones go on. Store's thread. */
+/* Does so with files that nobody has written to yet, for `time` (ns) and a little at a time, from adapt_again() on.
+ * Store's thread. */
+void adapt_again(struct store *store);
 void adapt_some(struct store *store, int64_t time);
 void adapt_release(struct store *store);
 

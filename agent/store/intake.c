@@ -33,7 +33,8 @@
 /* A batch on its way. */
 struct item {
 	struct item *next;
-	bool handed; /* order: it is in the buffers and was shown */
+	bool handed;             /* order: it is in the buffers and was shown */
+	const struct plan *plan; /* whose families the batch means; held */
 	struct batch batch;
 };
 
@@ -174,7 +175,7 @@ static void write_list(struct intake *intake, const struct list *list, const str
 		journal_put_gaps(journal, gaps);
 	for (const struct item *item = list->first; item; item = item->next)
 		if (item->batch.on_tick)
-			journal_put_batch(journal, &item->batch);
+			journal_put_batch(journal, item->plan->families[item->batch.family].table, &item->batch);
 	/* Of a write of nothing nothing can be said. */
 	if (journal_waits(journal))
 		intake_tell_journal(intake->store, journal_write(journal, &error), &error);
@@ -182,6 +183,7 @@ static void write_list(struct intake *intake, const struct list *list, const str
 
 static void release_item(struct item *item)
 {
+	plan_release(item->plan);
 	batch_release(&item->batch);
 	free(item);
 }
@@ -196,6 +198,8 @@ static void recycle(struct intake *intake, struct list *list)
 			release_item(item);
 			continue;
 		}
+		plan_release(item->plan);
+		item->plan = NULL;
 		item->handed = false;
 		item->next = intake->spare;
 		intake->spare = item;
@@ -327,12 +331,29 @@ void intake_put(struct intake *intake, struct batch *const *batches, size_t coun
 	for (size_t i = 0; i < count; i++) {
 		struct item *item = take_spare(intake);
 
+		item->plan = plan_hold(intake->store->plan);
 		batch_copy(&item->batch, batches[i]);
 		append(&intake->waiting, item);
 	}
 	hangs = is_hanging(intake);
 	pthread_mutex_unlock(&intake->lock);
 	pthread_cond_signal(&intake->come);
+	if (hangs)
+		bypass(intake);
+}
+
+void intake_calm(struct intake *intake)
+{
+	bool hangs = false;
+
+	pthread_mutex_lock(&intake->lock);
+	while ((intake->waiting.first || intake->writing_since) && !hangs) {
+		const struct timespec soon = clock_deadline(PATIENCE / 10);
+
+		pthread_cond_timedwait(&intake->gone, &intake->lock, &soon);
+		hangs = is_hanging(intake);
+	}
+	pthread_mutex_unlock(&intake->lock);
 	if (hangs)
 		bypass(intake);
 }

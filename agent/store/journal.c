@@ -27,7 +27,6 @@ enum { REGION = 1, FIELDS, SAMPLES, IMAGE, DROP, GAP, CHECKPOINT, END };
 #define SAMPLES_MAX 4096
 
 struct journal {
-	const struct plan *plan;
 	char *path;
 	int fd;
 	int64_t size;
@@ -38,10 +37,11 @@ struct journal {
 	size_t at;          /* io: where the next record goes within the region */
 
 	pthread_mutex_t lock; /* held for moments */
-	uint64_t serial;      /* of the region that is written; changes with both locks held. Its place: serial % REGIONS */
-	uint64_t live;        /* the oldest region that is not retired */
-	uint64_t generation;  /* of the last checkpoint */
-	uint64_t synced;      /* as many bytes of `status.written` as are safe from a power cut */
+	const struct plan *plan;
+	uint64_t serial;     /* of the region that is written; changes with both locks held. Its place: serial % REGIONS */
+	uint64_t live;       /* the oldest region that is not retired */
+	uint64_t generation; /* of the last checkpoint */
+	uint64_t synced;     /* as many bytes of `status.written` as are safe from a power cut */
 	struct record_buffer buffer;
 	struct journal_status status;
 };
@@ -69,9 +69,9 @@ static void put_fields(struct record_buffer *buffer, uint64_t serial, const stru
 }
 
 /* As many rows from *row on as one record takes. */
-static void put_rows(struct journal *journal, const struct batch *batch, size_t *row)
+static void put_rows(struct journal *journal, const struct pindrop_family *family, const struct batch *batch,
+                     size_t *row)
 {
-	const struct pindrop_family *family = journal->plan->families[batch->family].table;
 	struct record_buffer *buffer = &journal->buffer;
 	size_t size = batch->field_count * sizeof(double), count = SAMPLES_MAX / size + 1;
 
@@ -90,11 +90,11 @@ static void put_rows(struct journal *journal, const struct batch *batch, size_t 
 	record_end(buffer);
 }
 
-void journal_put_batch(struct journal *journal, const struct batch *batch)
+void journal_put_batch(struct journal *journal, const struct pindrop_family *family, const struct batch *batch)
 {
 	pthread_mutex_lock(&journal->lock);
 	for (size_t row = 0; row < batch->row_count;)
-		put_rows(journal, batch, &row);
+		put_rows(journal, family, batch, &row);
 	pthread_mutex_unlock(&journal->lock);
 }
 
@@ -194,9 +194,9 @@ static int begin_region(struct journal *journal, struct error *error)
 	record_put_i64(&head, (int64_t)journal->live);
 	record_put_i64(&head, (int64_t)journal->generation);
 	record_end(&head);
-	pthread_mutex_unlock(&journal->lock);
 	for (size_t i = 0; i < journal->plan->family_count; i++)
 		put_fields(&head, journal->serial, journal->plan->families[i].table);
+	pthread_mutex_unlock(&journal->lock);
 	journal->at = 0;
 	failed = write_at(journal, head.bytes, head.length, error);
 	record_buffer_release(&head);
@@ -586,7 +586,9 @@ static bool begin_reading(struct reading *reading)
 	if (reading->bytes == MAP_FAILED)
 		return false;
 	find_regions(reading);
+	pthread_mutex_lock(&journal->lock);
 	know_plan(reading, journal->plan);
+	pthread_mutex_unlock(&journal->lock);
 	return true;
 }
 
@@ -747,6 +749,24 @@ struct journal *journal_open(const char *path, const struct plan *plan, struct j
 	pthread_mutex_init(&journal->lock, NULL);
 	open_anew(journal, found, error);
 	return journal;
+}
+
+static bool has_fields(const struct plan *plan, const struct pindrop_family *family)
+{
+	for (size_t i = 0; i < plan->family_count; i++)
+		if (fields_hash(plan->families[i].table) == fields_hash(family))
+			return true;
+	return false;
+}
+
+void journal_adopt(struct journal *journal, const struct plan *plan)
+{
+	pthread_mutex_lock(&journal->lock);
+	for (size_t i = 0; i < plan->family_count; i++)
+		if (!has_fields(journal->plan, plan->families[i].table))
+			put_fields(&journal->buffer, journal->serial, plan->families[i].table);
+	journal->plan = plan;
+	pthread_mutex_unlock(&journal->lock);
 }
 
 bool journal_is_open(struct journal *journal)

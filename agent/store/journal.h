@@ -90,6 +90,9 @@ struct journal_found {
  * NULL: one that cannot be opened is closed, with the words; writing to it fails. */
 struct journal *journal_open(const char *path, const struct plan *plan, struct journal_found *found,
                              struct error *error);
+
+/* Another plan takes the place of the first, and has to outlive the journal now: families that only it has are told. */
+void journal_adopt(struct journal *journal, const struct plan *plan);
 bool journal_is_open(struct journal *journal);
 int journal_reopen(struct journal *journal, struct error *error); /* closes what is open, and opens what is there now */
 int journal_renew(struct journal *journal, struct error *error);  /* a new one, of the plan's size, in its place */
@@ -102,7 +105,7 @@ void journal_read_to(struct journal *journal, const struct journal_visitor *visi
 uint64_t journal_place(struct journal *journal);
 
 /* Puts a record behind those that wait for journal_write(). Nothing is kept of what is handed over. */
-void journal_put_batch(struct journal *journal, const struct batch *batch);
+void journal_put_batch(struct journal *journal, const struct pindrop_family *family, const struct batch *batch);
 void journal_put_image(struct journal *journal, const struct journal_image *image);
 void journal_put_drop(struct journal *journal, const char *family, const char *instance, int64_t from);
 void journal_put_end(struct journal *journal);

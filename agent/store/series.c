@@ -94,6 +94,14 @@ static void free_series(struct series *series)
 	free(series);
 }
 
+/* With `lock` held. */
+static void put_with_removed(struct store *store, struct series *series)
+{
+	series->removed = true;
+	series->next_removed = store->removed;
+	store->removed = series;
+}
+
 void series_remove(struct store *store, size_t family, const char *instance)
 {
 	struct family_store *files = &store->families[family];
@@ -106,9 +114,21 @@ void series_remove(struct store *store, size_t family, const char *instance)
 		if (files->series[i] == series)
 			files->series[i] = NULL;
 	files->holes++;
-	series->removed = true;
-	series->next_removed = store->removed;
-	store->removed = series;
+	put_with_removed(store, series);
+}
+
+void series_remove_all(struct store *store, size_t family)
+{
+	struct family_store *files = &store->families[family];
+
+	for (size_t i = 0; i < files->count; i++)
+		if (files->series[i])
+			put_with_removed(store, files->series[i]);
+	tdestroy(files->by_name, keep_tree);
+	free(files->series);
+	files->by_name = NULL;
+	files->series = NULL;
+	files->count = files->room = files->holes = 0;
 }
 
 void series_bury(struct store *store)

@@ -336,7 +336,7 @@ static int sync_files(struct store *store, struct series *const *files, size_t c
 
 /* Makes the RRD files safe from a power cut, so that the journal's older regions can be used again. Where something
  * fails nothing has changed but the number of the generation. */
-static int checkpoint(struct store *store, struct error *error)
+int store_checkpoint(struct store *store, struct error *error)
 {
 	struct series **files;
 	uint64_t mark;
@@ -383,7 +383,7 @@ static void keep_journal_short(struct store *store)
 	journal_status(store->journal, &status);
 	if (2 * status.live <= status.size && !is_made_long_ago(store))
 		return;
-	if (checkpoint(store, &error) < 0 && status.overwritten != store->overwritten)
+	if (store_checkpoint(store, &error) < 0 && status.overwritten != store->overwritten)
 		log_error("the journal had to drop its oldest samples, which are in memory only: %s", error.text);
 	store->overwritten = status.overwritten;
 }
@@ -415,12 +415,23 @@ static void add_nanoseconds(struct timespec *time, int64_t more)
 	time->tv_nsec = (long)(sum % CLOCK_SECOND);
 }
 
+static int64_t flush_interval(struct store *store)
+{
+	int64_t interval;
+
+	pthread_mutex_lock(&store->lock);
+	interval = store->plan->flush;
+	pthread_mutex_unlock(&store->lock);
+	return interval;
+}
+
 /* Into how many parts a flush of all files is cut, so that no second is heavy. */
 static size_t count_slices(struct store *store)
 {
-	size_t count = 0, most = (size_t)(store->plan->flush / CLOCK_SECOND), slices;
+	size_t count = 0, most, slices;
 
 	pthread_mutex_lock(&store->lock);
+	most = (size_t)(store->plan->flush / CLOCK_SECOND);
 	for (size_t i = 0; i < store->plan->family_count; i++)
 		count += store->families[i].count;
 	pthread_mutex_unlock(&store->lock);
@@ -446,41 +457,58 @@ static void grant(struct wish *wishes)
 	}
 }
 
-/* Waits for the next slice's time, the end, or a wish. Returns the wishes. */
-static struct wish *await(struct store *store, const struct timespec *next, bool *ending)
+/* Waits for the next slice's time, the end, another plan, or a wish. Returns the wishes. */
+static struct wish *await(struct store *store, const struct timespec *next, bool *ending, bool *replanned)
 {
 	struct wish *wishes;
 	int timed_out = 0;
 
 	pthread_mutex_lock(&store->lock);
-	while (!store->ending && !store->wishes && timed_out != ETIMEDOUT)
+	while (!store->ending && !store->replanned && !store->wishes && timed_out != ETIMEDOUT)
 		timed_out = pthread_cond_timedwait(&store->wake, &store->lock, next);
 	*ending = store->ending;
+	*replanned = store->replanned;
+	store->replanned = false;
 	wishes = store->wishes;
 	store->wishes = NULL;
 	pthread_mutex_unlock(&store->lock);
 	return wishes;
 }
 
+/* Files move to the plan, and the next flush is one interval away. Returns how many slices it has. */
+static size_t begin_slices(struct store *store, struct timespec *next)
+{
+	size_t slices = count_slices(store);
+
+	adapt_again(store);
+	adapt_some(store, ADAPT_TIME);
+	clock_gettime(CLOCK_MONOTONIC, next);
+	add_nanoseconds(next, flush_interval(store) / (int64_t)slices);
+	return slices;
+}
+
 static void *live(void *context)
 {
 	struct store *store = context;
-	size_t slice = 0, slices = count_slices(store);
+	size_t slice = 0, slices;
 	struct timespec next;
-	bool ending = false;
+	bool ending = false, replanned = false;
 
 	pthread_setname_np(pthread_self(), "store");
-	adapt_some(store, ADAPT_TIME);
-	clock_gettime(CLOCK_MONOTONIC, &next);
-	add_nanoseconds(&next, store->plan->flush / (int64_t)slices);
+	slices = begin_slices(store, &next);
 	while (!ending) {
-		struct wish *wishes = await(store, &next, &ending);
+		struct wish *wishes = await(store, &next, &ending, &replanned);
 
+		if (replanned) {
+			slices = begin_slices(store, &next);
+			slice = 0;
+		}
 		if (wishes || ending) {
 			store_flush(store);
 			grant(wishes);
-			continue;
 		}
+		if (wishes || ending || replanned)
+			continue;
 		pthread_mutex_lock(&store->flushing);
 		flush(store, slice, slices);
 		keep_journal_short(store);
@@ -492,7 +520,7 @@ static void *live(void *context)
 			slice = 0;
 			slices = count_slices(store);
 		}
-		add_nanoseconds(&next, store->plan->flush / (int64_t)slices);
+		add_nanoseconds(&next, flush_interval(store) / (int64_t)slices);
 	}
 	pthread_mutex_lock(&store->lock);
 	store->ended = true;
@@ -526,20 +554,15 @@ static void init_locks(struct store *store)
 }
 
 /* A journal of another size is made anew, once nothing needs the old one. */
-static void resize_journal(struct store *store)
+void store_resize_journal(struct store *store)
 {
 	struct journal_status status;
 	struct error error = {""};
-	int failed = 0;
 
 	journal_status(store->journal, &status);
-	if (status.size == store->plan->journal_size)
+	if (status.size == 0 || status.size == store->plan->journal_size)
 		return;
-	pthread_mutex_lock(&store->flushing);
-	if (checkpoint(store, &error) < 0 || journal_renew(store->journal, &error) < 0)
-		failed = -1;
-	pthread_mutex_unlock(&store->flushing);
-	if (failed)
+	if (store_checkpoint(store, &error) < 0 || journal_renew(store->journal, &error) < 0)
 		log_warning("the journal keeps its old size: %s", error.text);
 }
 
@@ -565,7 +588,9 @@ static void open_journal(struct store *store)
 		relay_recover(store, true);
 		recover(store, &found);
 		relay_recover(store, false);
-		resize_journal(store);
+		pthread_mutex_lock(&store->flushing);
+		store_resize_journal(store);
+		pthread_mutex_unlock(&store->flushing);
 	} else {
 		intake_tell_journal(store, -1, &error);
 	}
@@ -580,7 +605,7 @@ struct store *store_open(const struct plan *plan, const struct store_sink *sink,
 	if (lock_fd < 0)
 		return NULL;
 	store = memory_alloc(sizeof(*store));
-	store->plan = plan;
+	store->plan = plan_hold(plan);
 	store->lock_fd = lock_fd;
 	if (sink)
 		store->sink = *sink;
@@ -661,6 +686,7 @@ void store_close(struct store *store)
 	for (size_t i = 0; i < store->plan->family_count; i++)
 		layout_release(&store->families[i].layout);
 	free(store->families);
+	plan_release(store->plan);
 	pthread_cond_destroy(&store->wake);
 	pthread_cond_destroy(&store->gone);
 	pthread_mutex_destroy(&store->lock);
@@ -701,12 +727,13 @@ int store_fetch(struct store *store, size_t family, const char *instance, size_t
                 enum store_consolidation consolidation, int64_t from, int64_t to, struct store_rows *rows,
                 struct error *error)
 {
-	char *path = store_path(store->plan, family, instance);
+	char *path;
 	int failed = 0;
 
-	*rows = (struct store_rows){.start = from, .step = choose_step(store->plan, family, from)};
 	store_settle(store);
 	pthread_mutex_lock(&store->writing);
+	path = store_path(store->plan, family, instance);
+	*rows = (struct store_rows){.start = from, .step = choose_step(store->plan, family, from)};
 	if (flush_one(store, family, instance) < 0 && store->relay) {
 		/* What rrdcached has lost is brought back before it is missed. */
 		pthread_mutex_unlock(&store->writing);

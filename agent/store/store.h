@@ -38,12 +38,25 @@ struct store_sink {
 };
 
 /* Makes the data folder and takes its lock (a second agent is refused), recovers what the last run left, and starts the
- * store's threads. `plan` must outlive the store; `sink` NULL: nobody wants to know. Returns NULL with the words. */
+ * store's threads. Holds the plan. `sink` NULL: nobody wants to know. Returns NULL with the words. */
 struct store *store_open(const struct plan *plan, const struct store_sink *sink, struct error *error);
 
 /* The last flush, then the end. Main thread, when no other uses the store any more. Where the disk does not answer it
  * is not waited for: what the files lack is in the journal. */
 void store_close(struct store *store);
+
+/* The configuration was changed: the store goes over to another plan, of the same data folder. Three steps, so that
+ * nobody waits for the disk but who changes it:
+ *
+ *     store_hold()    writes what waits of families that the new plan does not have, or has with other fields, and waits
+ *                     until nothing is being written. No more of these families is appended from before it on. Main thread
+ *     store_adopt()   the new plan takes the old one's place: a moment, while nothing is sampled. Sampler thread
+ *     store_go_on()   files are written again, and those that the new plan wants otherwise are moved. Main thread
+ *
+ * store_go_on() alone after store_hold(): everything stays as it was. */
+void store_hold(struct store *store, const struct plan *plan);
+void store_adopt(struct store *store, const struct plan *plan);
+void store_go_on(struct store *store);
 
 /* Takes copies of what was sampled together. Never waits for the disk. Sampler thread. */
 void store_append(struct store *store, struct batch *const *batches, size_t count);

@@ -76,7 +76,7 @@ static void put_mark(struct journal *journal)
 	batch_begin(&batch, 0, 2, 0);
 	batch_add(&batch, "", NULL)[0] = MARK;
 	batch.tick = CLOCK_SECOND;
-	journal_put_batch(journal, &batch);
+	journal_put_batch(journal, &table, &batch);
 	batch_release(&batch);
 	if (journal_write(journal, &error) < 0)
 		abort();

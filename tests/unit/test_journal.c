@@ -108,7 +108,7 @@ static void put(struct journal *journal, int tick)
 	values[2] = NAN;
 	batch.tick = tick * CLOCK_SECOND;
 	batch.fresh = tick % 5 == 0;
-	journal_put_batch(journal, &batch);
+	journal_put_batch(journal, &table, &batch);
 	batch_release(&batch);
 	write_out(journal);
 }
@@ -267,7 +267,7 @@ static void a_crowd_of_rows_goes_into_several_records(void **state)
 	batch_begin(&batch, 0, FIELDS, 0);
 	for (int i = 0; i < 3000; i++)
 		batch_add(&batch, "instance", NULL)[0] = i;
-	journal_put_batch(journal, &batch);
+	journal_put_batch(journal, &table, &batch);
 	write_out(journal);
 	batch_release(&batch);
 	journal_close(journal);
