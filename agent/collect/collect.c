@@ -16,67 +16,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "collect/local.h"
-#include "collect/remote.h"
-#include "collect/schedule.h"
-#include "collect/tell.h"
-#include "collect/ticker.h"
-#include "collect/wallclock.h"
+#include "collect/inside.h"
 
 /* How much the wall clock may change before ticks begin anew: a quarter of the shortest interval, but never more. With
  * as much time to wake up, a tick is then still kept. */
 #define TOLERANCE_MAX CLOCK_SECOND
-
-enum command { NONE, START, STOP, END };
-
-/* One plugin of the plan. Sampler thread. */
-struct runner {
-	const struct plan_plugin *plugin;
-	struct schedule schedule;
-	int64_t tick; /* that is being sampled; 0: none */
-	bool has_local;
-	struct local local;
-	struct remote *remote; /* NULL: it has no family that may block */
-};
-
-/* One family of the plan. */
-struct family {
-	size_t runner;
-	struct batch batch;                  /* sampler thread; of a local family */
-	int64_t broken;                      /* sampler thread; the first tick of a new row that has yet to come, or 0 */
-	int64_t heard;                       /* lock; when its last good sample began: monotonic, ns */
-	bool first;                          /* lock: its first sample since the start has not been told */
-	struct collect_family_status status; /* lock; `error` and `stuck` are its own */
-};
-
-struct collect {
-	const struct plan *plan;
-	struct nursery *nursery;
-	struct collect_sink sink;
-	struct tell tell;
-	int epoll, wake;
-	struct ticker ticker;
-	struct wallclock clock;
-	int64_t interval; /* the shortest, ns */
-	pthread_t thread;
-	struct runner *runners; /* by plugin of the plan */
-	struct family *families;
-	struct batch **round; /* what was sampled in this wake-up */
-	size_t round_count;
-	uint64_t *stuck_versions; /* by runner */
-	bool orphaned;            /* the nursery has died */
-	int64_t stopped;          /* up to when stopped sampling has been told: wall clock, ns; 0: it was not stopped */
-
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	enum command command;
-	struct error error; /* of the last START */
-	bool failed;
-	bool running;
-	int64_t since;      /* wall clock, ns */
-	int64_t started;    /* monotonic, ns */
-	size_t first_count; /* families whose first sample is awaited */
-};
 
 /* --- what was sampled ------------------------------------------------------------------------------------------ */
 
@@ -84,9 +28,9 @@ struct collect {
  * whoever started. */
 static void note(struct collect *collect, size_t index, const struct batch *batch, const char *words)
 {
-	struct family *family = &collect->families[index];
+	struct family *family = &collect->now.families[index];
 	struct collect_family_status *status = &family->status;
-	const char *name = collect->plan->families[index].table->name;
+	const char *name = collect->now.plan->families[index].table->name;
 
 	if (words && collect->running && (!status->error || strcmp(status->error, words) != 0))
 		log_warning("%s is not sampled: %s", name, words);
@@ -118,16 +62,16 @@ static void note_stuck(struct collect *collect, size_t index)
 	uint64_t version;
 	size_t count;
 
-	all = remote_stuck(collect->runners[index].remote, &count, &version);
-	if (version == collect->stuck_versions[index])
+	all = remote_stuck(collect->now.runners[index].remote, &count, &version);
+	if (version == collect->now.stuck_versions[index])
 		return;
-	collect->stuck_versions[index] = version;
+	collect->now.stuck_versions[index] = version;
 	pthread_mutex_lock(&collect->lock);
-	for (size_t i = 0; i < collect->plan->family_count; i++) {
-		struct collect_family_status *status = &collect->families[i].status;
+	for (size_t i = 0; i < collect->now.plan->family_count; i++) {
+		struct collect_family_status *status = &collect->now.families[i].status;
 		struct collect_stuck *stuck = memory_array(count, sizeof(*stuck));
 
-		if (collect->families[i].runner != index) {
+		if (collect->now.families[i].runner != index) {
 			free(stuck);
 			continue;
 		}
@@ -146,14 +90,14 @@ static void note_stuck(struct collect *collect, size_t index)
 static void add_missed(struct collect *collect, size_t family, uint64_t missed)
 {
 	pthread_mutex_lock(&collect->lock);
-	collect->families[family].status.missed += missed;
+	collect->now.families[family].status.missed += missed;
 	pthread_mutex_unlock(&collect->lock);
 }
 
-static void deliver_round(struct collect *collect)
+void deliver_round(struct collect *collect)
 {
 	if (collect->round_count)
-		collect->sink.deliver(collect->sink.context, collect->round, collect->round_count);
+		collect->sink.deliver(collect->sink.context, collect->now.round, collect->round_count);
 	collect->round_count = 0;
 }
 
@@ -174,7 +118,7 @@ static void tell_stuck(const struct collect *collect, size_t family, int64_t tic
 	uint64_t version;
 	size_t count;
 
-	all = remote_stuck(collect->runners[collect->families[family].runner].remote, &count, &version);
+	all = remote_stuck(collect->now.runners[collect->now.families[family].runner].remote, &count, &version);
 	for (size_t i = 0; i < count; i++)
 		if (all[i].family == family)
 			tell_tick(&collect->tell, all[i].reason, family, all[i].instance, tick,
@@ -187,6 +131,8 @@ static void told(void *context, size_t family, struct batch *batch, const struct
 {
 	struct collect *collect = context;
 
+	if (collect->now.families[family].parted)
+		return;
 	if (!batch) {
 		if (lost->on_tick)
 			tell_tick(&collect->tell, lost->reason, family, NULL, lost->tick, lost->error->text);
@@ -194,7 +140,7 @@ static void told(void *context, size_t family, struct batch *batch, const struct
 			note(collect, family, NULL, lost->error->text);
 		return;
 	}
-	mark_fresh(collect, &collect->families[family], batch);
+	mark_fresh(collect, &collect->now.families[family], batch);
 	collect->sink.deliver(collect->sink.context, &batch, 1);
 	if (batch->on_tick)
 		tell_stuck(collect, family, batch->tick);
@@ -202,23 +148,26 @@ static void told(void *context, size_t family, struct batch *batch, const struct
 }
 
 /* Samples the families of one plugin that never block, into the round. -1: one of them failed. */
-static int sample_local(struct collect *collect, size_t index, int64_t tick, struct error *error)
+int sample_local(struct collect *collect, size_t index, int64_t tick, struct error *error)
 {
-	struct runner *runner = &collect->runners[index];
+	struct runner *runner = &collect->now.runners[index];
 	int failed = 0;
 
-	for (size_t i = 0; i < collect->plan->family_count; i++) {
-		struct family *family = &collect->families[i];
+	/* It was started while the plan changed. */
+	if (!runner->local)
+		runner->local = local_open(collect->now.plan, runner->plugin, error);
+	for (size_t i = 0; i < collect->now.plan->family_count; i++) {
+		struct family *family = &collect->now.families[i];
 		bool good;
 
-		if (family->runner != index || !collect->plan->families[i].table->never_blocks)
+		if (family->runner != index || family->parted || !collect->now.plan->families[i].table->never_blocks)
 			continue;
-		good = local_sample(&runner->local, collect->plan, i, &family->batch, error) == 0;
+		good = runner->local && local_sample(runner->local, collect->now.plan, i, &family->batch, error) == 0;
 		family->batch.tick = tick ? tick : family->batch.time;
 		family->batch.on_tick = tick != 0;
 		if (good) {
 			mark_fresh(collect, family, &family->batch);
-			collect->round[collect->round_count++] = &family->batch;
+			collect->now.round[collect->round_count++] = &family->batch;
 		} else {
 			failed = -1;
 		}
@@ -230,9 +179,9 @@ static int sample_local(struct collect *collect, size_t index, int64_t tick, str
 }
 
 /* Asks for one family; while it still works on the sample before, this one is lost. */
-static void ask_family(struct collect *collect, size_t family, int64_t tick)
+void ask_family(struct collect *collect, size_t family, int64_t tick)
 {
-	struct remote *remote = collect->runners[collect->families[family].runner].remote;
+	struct remote *remote = collect->now.runners[collect->now.families[family].runner].remote;
 
 	if (remote_ask(remote, family, tick ? tick : clock_wall(), tick != 0) || !tick)
 		return;
@@ -240,32 +189,34 @@ static void ask_family(struct collect *collect, size_t family, int64_t tick)
 	tell_tick(&collect->tell, GAP_TIMEOUT, family, NULL, tick, "has not answered the question before");
 }
 
-static void ask_remote(struct collect *collect, size_t index, int64_t tick)
+void ask_remote(struct collect *collect, size_t index, int64_t tick)
 {
-	for (size_t i = 0; i < collect->plan->family_count; i++)
-		if (collect->families[i].runner == index && !collect->plan->families[i].table->never_blocks)
+	for (size_t i = 0; i < collect->now.plan->family_count; i++)
+		if (collect->now.families[i].runner == index && !collect->now.families[i].parted &&
+		    !collect->now.plan->families[i].table->never_blocks)
 			ask_family(collect, i, tick);
 }
 
 /* --- ticks ------------------------------------------------------------------------------------------------------- */
 
-static void set_ticker(struct collect *collect)
+void set_ticker(struct collect *collect)
 {
 	int64_t next = INT64_MAX;
 
-	for (size_t i = 0; i < collect->plan->plugin_count; i++)
-		if (collect->runners[i].schedule.next < next)
-			next = collect->runners[i].schedule.next;
+	for (size_t i = 0; i < collect->now.plan->plugin_count; i++)
+		if (collect->now.runners[i].schedule.next < next)
+			next = collect->now.runners[i].schedule.next;
 	if (collect->running)
-		ticker_set(&collect->ticker, wallclock_when(&collect->clock, next), collect->interval);
+		ticker_set(&collect->ticker, wallclock_when(&collect->clock, next), collect->now.interval);
 	else
 		ticker_stop(&collect->ticker);
 }
 
 static void begin_schedules(struct collect *collect)
 {
-	for (size_t i = 0; i < collect->plan->plugin_count; i++)
-		schedule_begin(&collect->runners[i].schedule, collect->runners[i].plugin->interval, collect->clock.now.wall);
+	for (size_t i = 0; i < collect->now.plan->plugin_count; i++)
+		schedule_begin(&collect->now.runners[i].schedule, collect->now.runners[i].plugin->interval,
+		               collect->clock.now.wall);
 }
 
 /* The last tick of all that has been. */
@@ -273,8 +224,8 @@ static int64_t newest_tick(const struct collect *collect)
 {
 	int64_t newest = 0;
 
-	for (size_t i = 0; i < collect->plan->plugin_count; i++) {
-		const struct schedule *schedule = &collect->runners[i].schedule;
+	for (size_t i = 0; i < collect->now.plan->plugin_count; i++) {
+		const struct schedule *schedule = &collect->now.runners[i].schedule;
 
 		if (schedule->next - schedule->interval > newest)
 			newest = schedule->next - schedule->interval;
@@ -286,16 +237,16 @@ static int64_t newest_tick(const struct collect *collect)
 /* A new row of ticks begins: none before `first`. */
 static void break_row(struct collect *collect, size_t index, int64_t first)
 {
-	for (size_t i = 0; i < collect->plan->family_count; i++)
-		if (collect->families[i].runner == index)
-			collect->families[i].broken = first;
+	for (size_t i = 0; i < collect->now.plan->family_count; i++)
+		if (collect->now.families[i].runner == index)
+			collect->now.families[i].broken = first;
 }
 
 /* Reads the clocks, and finds out whether the wall clock was set, or the machine slept, since the last time. What was
  * planned for the old time is then planned anew, and nothing between is made up for. */
-static void look_at_clock(struct collect *collect)
+void look_at_clock(struct collect *collect)
 {
-	int64_t tolerance = collect->interval / 4 < TOLERANCE_MAX ? collect->interval / 4 : TOLERANCE_MAX;
+	int64_t tolerance = collect->now.interval / 4 < TOLERANCE_MAX ? collect->now.interval / 4 : TOLERANCE_MAX;
 	int64_t newest = newest_tick(collect);
 	struct wallclock_change change;
 	struct clock_reading now;
@@ -303,9 +254,9 @@ static void look_at_clock(struct collect *collect)
 	clock_read(&now);
 	if (!wallclock_look(&collect->clock, &now, tolerance, &change))
 		return;
-	tell_change(&collect->tell, &change, collect->running ? newest : 0, collect->interval);
-	for (size_t i = 0; i < collect->plan->plugin_count; i++) {
-		struct schedule *schedule = &collect->runners[i].schedule;
+	tell_change(&collect->tell, &change, collect->running ? newest : 0, collect->now.interval);
+	for (size_t i = 0; i < collect->now.plan->plugin_count; i++) {
+		struct schedule *schedule = &collect->now.runners[i].schedule;
 
 		if (!collect->running)
 			break_row(collect, i, now.wall);
@@ -318,10 +269,10 @@ static void look_at_clock(struct collect *collect)
 
 static void note_lost(struct collect *collect, size_t index, const struct schedule_lost *lost)
 {
-	for (size_t i = 0; i < collect->plan->family_count; i++)
-		if (collect->families[i].runner == index)
+	for (size_t i = 0; i < collect->now.plan->family_count; i++)
+		if (collect->now.families[i].runner == index)
 			add_missed(collect, i, lost->count);
-	tell_late(&collect->tell, collect->runners[index].plugin, lost, collect->clock.now.wall);
+	tell_late(&collect->tell, collect->now.runners[index].plugin, lost, collect->clock.now.wall);
 }
 
 /* Samples all that is due. Workers are asked first: they run while the agent samples the rest. */
@@ -329,8 +280,8 @@ static void keep_ticks(struct collect *collect)
 {
 	struct error error;
 
-	for (size_t i = 0; i < collect->plan->plugin_count; i++) {
-		struct runner *runner = &collect->runners[i];
+	for (size_t i = 0; i < collect->now.plan->plugin_count; i++) {
+		struct runner *runner = &collect->now.runners[i];
 		struct schedule_lost lost;
 
 		runner->tick = schedule_take(&runner->schedule, collect->clock.now.wall, &lost);
@@ -339,9 +290,9 @@ static void keep_ticks(struct collect *collect)
 		if (runner->tick && runner->remote)
 			ask_remote(collect, i, runner->tick);
 	}
-	for (size_t i = 0; i < collect->plan->plugin_count; i++)
-		if (collect->runners[i].tick && collect->runners[i].has_local)
-			sample_local(collect, i, collect->runners[i].tick, &error);
+	for (size_t i = 0; i < collect->now.plan->plugin_count; i++)
+		if (collect->now.runners[i].tick && collect->now.runners[i].has_local)
+			sample_local(collect, i, collect->now.runners[i].tick, &error);
 	deliver_round(collect);
 }
 
@@ -367,10 +318,11 @@ static void hear_bell(struct collect *collect)
 
 static void close_all(struct collect *collect)
 {
-	for (size_t i = 0; i < collect->plan->plugin_count; i++) {
-		struct runner *runner = &collect->runners[i];
+	for (size_t i = 0; i < collect->now.plan->plugin_count; i++) {
+		struct runner *runner = &collect->now.runners[i];
 
-		local_close(&runner->local, runner->plugin);
+		local_close(runner->local);
+		runner->local = NULL;
 		if (runner->remote)
 			remote_stop(runner->remote);
 	}
@@ -379,15 +331,15 @@ static void close_all(struct collect *collect)
 
 static int open_all(struct collect *collect, struct error *error)
 {
-	for (size_t i = 0; i < collect->plan->plugin_count; i++) {
-		struct runner *runner = &collect->runners[i];
+	for (size_t i = 0; i < collect->now.plan->plugin_count; i++) {
+		struct runner *runner = &collect->now.runners[i];
 
-		if (runner->has_local && local_open(&runner->local, collect->plan, runner->plugin, error) < 0)
+		if (runner->has_local && !(runner->local = local_open(collect->now.plan, runner->plugin, error)))
 			return error_prefix(error, "plugin \"%s\": ", runner->plugin->name);
 	}
-	for (size_t i = 0; i < collect->plan->plugin_count; i++)
-		if (collect->runners[i].has_local && sample_local(collect, i, 0, error) < 0)
-			return error_prefix(error, "plugin \"%s\": ", collect->runners[i].plugin->name);
+	for (size_t i = 0; i < collect->now.plan->plugin_count; i++)
+		if (collect->now.runners[i].has_local && sample_local(collect, i, 0, error) < 0)
+			return error_prefix(error, "plugin \"%s\": ", collect->now.runners[i].plugin->name);
 	return 0;
 }
 
@@ -403,9 +355,9 @@ static void set_running(struct collect *collect, bool running)
 static void await_first(struct collect *collect)
 {
 	pthread_mutex_lock(&collect->lock);
-	collect->first_count = collect->plan->family_count;
-	for (size_t i = 0; i < collect->plan->family_count; i++)
-		collect->families[i].first = true;
+	collect->first_count = collect->now.plan->family_count;
+	for (size_t i = 0; i < collect->now.plan->family_count; i++)
+		collect->now.families[i].first = true;
 	pthread_mutex_unlock(&collect->lock);
 }
 
@@ -415,10 +367,11 @@ static void tell_stop_ended(struct collect *collect)
 	if (!collect->stopped)
 		return;
 	tell_stopped(&collect->tell, NULL, collect->stopped, collect->since);
-	for (size_t i = 0; i < collect->plan->plugin_count; i++) {
-		const struct schedule *schedule = &collect->runners[i].schedule;
+	for (size_t i = 0; i < collect->now.plan->plugin_count; i++) {
+		const struct schedule *schedule = &collect->now.runners[i].schedule;
 
-		tell_stopped(&collect->tell, collect->runners[i].plugin, collect->since, schedule->next - schedule->interval);
+		tell_stopped(&collect->tell, collect->now.runners[i].plugin, collect->since,
+		             schedule->next - schedule->interval);
 	}
 	collect->stopped = 0;
 }
@@ -444,8 +397,8 @@ static int start(struct collect *collect, struct error *error)
 	collect->sink.started(collect->sink.context, collect->since);
 	begin_schedules(collect);
 	tell_stop_ended(collect);
-	for (size_t i = 0; i < collect->plan->plugin_count; i++)
-		if (collect->runners[i].remote)
+	for (size_t i = 0; i < collect->now.plan->plugin_count; i++)
+		if (collect->now.runners[i].remote)
 			ask_remote(collect, i, 0);
 	deliver_round(collect);
 	set_ticker(collect);
@@ -477,31 +430,51 @@ static void end(struct collect *collect)
 		tell_stopped(&collect->tell, NULL, collect->stopped, clock_wall());
 }
 
+static void carry_out(struct collect *collect, struct order *order)
+{
+	switch (order->command) {
+	case START:
+		order->failed = start(collect, &order->error);
+		break;
+	case STOP:
+		stop(collect);
+		break;
+	case PREPARE:
+		order->failed = change_prepare(collect, order->plan, &order->error);
+		break;
+	case PART:
+		change_part(collect);
+		break;
+	case ADOPT:
+		change_adopt(collect, order->between, order->context);
+		break;
+	case END:
+		end(collect);
+		break;
+	}
+}
+
 /* Does what another thread asked for. False: it was the end. */
 static bool obey(struct collect *collect)
 {
-	struct error error = {""};
-	enum command command;
+	struct order *order;
 	uint64_t times;
-	int failed = 0;
+	bool ends;
 
 	(void)!read(collect->wake, &times, sizeof(times));
 	pthread_mutex_lock(&collect->lock);
-	command = collect->command;
+	order = collect->order;
 	pthread_mutex_unlock(&collect->lock);
-	if (command == START)
-		failed = start(collect, &error);
-	else if (command == STOP)
-		stop(collect);
-	else if (command == END)
-		end(collect);
+	if (!order)
+		return true;
+	ends = order->command == END;
+	carry_out(collect, order);
 	pthread_mutex_lock(&collect->lock);
-	collect->command = NONE;
-	collect->failed = failed < 0;
-	collect->error = error;
+	order->done = true;
+	collect->order = NULL;
 	pthread_cond_broadcast(&collect->changed);
 	pthread_mutex_unlock(&collect->lock);
-	return command != END;
+	return !ends;
 }
 
 /* --- the thread --------------------------------------------------------------------------------------------------- */
@@ -513,9 +486,9 @@ static void read_exits(struct collect *collect)
 	int status;
 
 	while (nursery_exited(collect->nursery, &pid, &status))
-		for (size_t i = 0; i < collect->plan->plugin_count; i++)
-			if (collect->runners[i].remote)
-				remote_exited(collect->runners[i].remote, pid, status);
+		for (size_t i = 0; i < collect->now.plan->plugin_count; i++)
+			if (collect->now.runners[i].remote)
+				remote_exited(collect->now.runners[i].remote, pid, status);
 	if (pid != 0 || collect->orphaned)
 		return;
 	log_error(
@@ -528,8 +501,8 @@ static int timeout(const struct collect *collect)
 {
 	int64_t first = INT64_MAX, left;
 
-	for (size_t i = 0; i < collect->plan->plugin_count; i++) {
-		const struct remote *remote = collect->runners[i].remote;
+	for (size_t i = 0; i < collect->now.plan->plugin_count; i++) {
+		const struct remote *remote = collect->now.runners[i].remote;
 
 		if (remote && remote_deadline(remote) < first)
 			first = remote_deadline(remote);
@@ -544,8 +517,8 @@ static void expire(struct collect *collect)
 {
 	int64_t now = clock_monotonic();
 
-	for (size_t i = 0; i < collect->plan->plugin_count; i++) {
-		struct remote *remote = collect->runners[i].remote;
+	for (size_t i = 0; i < collect->now.plan->plugin_count; i++) {
+		struct remote *remote = collect->now.runners[i].remote;
 
 		if (!remote)
 			continue;
@@ -581,8 +554,12 @@ static void *live(void *context)
 		struct epoll_event events[16];
 		int count = epoll_wait(collect->epoll, events, 16, timeout(collect));
 
-		for (int i = 0; i < count && alive; i++)
+		for (int i = 0; i < count && alive; i++) {
 			alive = handle(collect, events[i].data.ptr);
+			/* An order may have ended workers that the other events are of: what is left comes again. */
+			if (events[i].data.ptr == &collect->wake)
+				break;
+		}
 		expire(collect);
 		/* An exit may have been read while a worker was spawned (nursery.h). */
 		if (nursery_has_exits(collect->nursery))
@@ -600,33 +577,68 @@ static void listen_to(struct collect *collect, int fd, void *whom)
 	epoll_ctl(collect->epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
-static void make_runners(struct collect *collect, size_t worker_kind)
+static void make_runners(struct collect *collect, struct lineup *lineup)
 {
-	const struct plan *plan = collect->plan;
+	const struct plan *plan = lineup->plan;
 
-	collect->runners = memory_array(plan->plugin_count, sizeof(*collect->runners));
-	collect->families = memory_array(plan->family_count, sizeof(*collect->families));
-	collect->round = memory_array(plan->family_count, sizeof(struct batch *));
-	collect->stuck_versions = memory_array(plan->plugin_count, sizeof(*collect->stuck_versions));
-	collect->interval = INT64_MAX;
 	for (size_t i = 0; i < plan->plugin_count; i++) {
-		collect->runners[i].plugin = &plan->plugins[i];
-		if (plan->plugins[i].interval < collect->interval)
-			collect->interval = plan->plugins[i].interval;
+		lineup->runners[i].plugin = &plan->plugins[i];
+		if (plan->plugins[i].interval < lineup->interval)
+			lineup->interval = plan->plugins[i].interval;
 	}
 	for (size_t i = 0; i < plan->family_count; i++) {
-		struct family *family = &collect->families[i];
-		struct runner *runner = &collect->runners[plan->families[i].plugin - plan->plugins];
+		struct family *family = &lineup->families[i];
+		struct runner *runner = &lineup->runners[plan->families[i].plugin - plan->plugins];
 
-		family->runner = (size_t)(runner - collect->runners);
+		family->runner = (size_t)(runner - lineup->runners);
+		family->status.name = plan->families[i].table->name;
+		family->status.plugin = runner->plugin->name;
 		family->status.interval = runner->plugin->interval;
 		family->status.remote = !plan->families[i].table->never_blocks;
 		if (!family->status.remote)
 			runner->has_local = true;
 		else if (!runner->remote)
 			runner->remote =
-				remote_new(plan, runner->plugin, collect->nursery, worker_kind, collect->epoll, told, collect);
+				remote_new(plan, runner->plugin, collect->nursery, collect->worker_kind, collect->epoll, told, collect);
 	}
+}
+
+struct lineup lineup_make(struct collect *collect, const struct plan *plan)
+{
+	struct lineup lineup = {
+		.plan = plan_hold(plan),
+		.interval = INT64_MAX,
+		.runners = memory_array(plan->plugin_count, sizeof(*lineup.runners)),
+		.families = memory_array(plan->family_count, sizeof(*lineup.families)),
+		.round = memory_array(plan->family_count, sizeof(struct batch *)),
+		.stuck_versions = memory_array(plan->plugin_count, sizeof(*lineup.stuck_versions)),
+	};
+
+	make_runners(collect, &lineup);
+	return lineup;
+}
+
+void family_release(struct family *family)
+{
+	for (size_t i = 0; i < family->status.stuck_count; i++)
+		free((char *)family->status.stuck[i].instance);
+	free((void *)family->status.stuck);
+	free((char *)family->status.error);
+	batch_release(&family->batch);
+}
+
+void lineup_release(struct lineup *lineup)
+{
+	for (size_t i = 0; i < lineup->plan->plugin_count; i++) {
+		local_close(lineup->runners[i].local);
+		if (lineup->runners[i].remote)
+			remote_free(lineup->runners[i].remote);
+	}
+	free(lineup->runners);
+	free(lineup->families);
+	free(lineup->round);
+	free(lineup->stuck_versions);
+	plan_release(lineup->plan);
 }
 
 static void init_lock(struct collect *collect)
@@ -660,8 +672,8 @@ struct collect *collect_new(const struct plan *plan, struct nursery *nursery, si
 {
 	struct collect *collect = memory_alloc(sizeof(*collect));
 
-	collect->plan = plan;
 	collect->nursery = nursery;
+	collect->worker_kind = worker_kind;
 	collect->sink = *sink;
 	collect->tell = (struct tell){plan, sink->gap, sink->context};
 	if (open_descriptors(collect, error) < 0) {
@@ -672,7 +684,7 @@ struct collect *collect_new(const struct plan *plan, struct nursery *nursery, si
 	clock_read(&collect->clock.now);
 	collect->since = collect->clock.now.wall;
 	collect->stopped = plan->autostart ? 0 : collect->since;
-	make_runners(collect, worker_kind);
+	collect->now = lineup_make(collect, plan);
 	init_lock(collect);
 	listen_to(collect, collect->wake, &collect->wake);
 	listen_to(collect, collect->ticker.timer, &collect->ticker.timer);
@@ -686,16 +698,17 @@ struct collect *collect_new(const struct plan *plan, struct nursery *nursery, si
 }
 
 /* Waits until the thread has done it. With the lock held. */
-static void give(struct collect *collect, enum command command)
+static int give(struct collect *collect, struct order *order)
 {
 	const uint64_t once = 1;
 
-	while (collect->command != NONE)
+	while (collect->order)
 		pthread_cond_wait(&collect->changed, &collect->lock);
-	collect->command = command;
+	collect->order = order;
 	(void)!write(collect->wake, &once, sizeof(once));
-	while (collect->command == command)
+	while (!order->done)
 		pthread_cond_wait(&collect->changed, &collect->lock);
+	return order->failed;
 }
 
 static void await_first_round(struct collect *collect)
@@ -708,50 +721,63 @@ static void await_first_round(struct collect *collect)
 
 int collect_start(struct collect *collect, struct error *error)
 {
-	bool failed;
+	struct order order = {.command = START};
+	int failed;
 
 	pthread_mutex_lock(&collect->lock);
-	give(collect, START);
-	failed = collect->failed;
+	failed = give(collect, &order);
 	if (failed)
-		*error = collect->error;
+		*error = order.error;
 	else
 		await_first_round(collect);
 	pthread_mutex_unlock(&collect->lock);
-	return failed ? -1 : 0;
+	return failed;
+}
+
+/* Waits until the thread has done it. */
+static int do_order(struct collect *collect, struct order *order)
+{
+	int failed;
+
+	pthread_mutex_lock(&collect->lock);
+	failed = give(collect, order);
+	pthread_mutex_unlock(&collect->lock);
+	return failed;
 }
 
 void collect_stop(struct collect *collect)
 {
-	pthread_mutex_lock(&collect->lock);
-	give(collect, STOP);
-	pthread_mutex_unlock(&collect->lock);
+	do_order(collect, &(struct order){.command = STOP});
 }
 
-static void release_family(struct family *family)
+int collect_prepare(struct collect *collect, const struct plan *plan, struct error *error)
 {
-	for (size_t i = 0; i < family->status.stuck_count; i++)
-		free((char *)family->status.stuck[i].instance);
-	free((void *)family->status.stuck);
-	free((char *)family->status.error);
-	batch_release(&family->batch);
+	struct order order = {.command = PREPARE, .plan = plan};
+	int failed = do_order(collect, &order);
+
+	if (failed)
+		*error = order.error;
+	return failed;
+}
+
+void collect_part(struct collect *collect)
+{
+	do_order(collect, &(struct order){.command = PART});
+}
+
+void collect_adopt(struct collect *collect, void (*between)(void *context), void *context)
+{
+	do_order(collect, &(struct order){.command = ADOPT, .between = between, .context = context});
 }
 
 void collect_free(struct collect *collect)
 {
-	pthread_mutex_lock(&collect->lock);
-	give(collect, END);
-	pthread_mutex_unlock(&collect->lock);
+	do_order(collect, &(struct order){.command = END});
 	pthread_join(collect->thread, NULL);
-	for (size_t i = 0; i < collect->plan->plugin_count; i++)
-		if (collect->runners[i].remote)
-			remote_free(collect->runners[i].remote);
-	for (size_t i = 0; i < collect->plan->family_count; i++)
-		release_family(&collect->families[i]);
-	free(collect->runners);
-	free(collect->families);
-	free(collect->round);
-	free(collect->stuck_versions);
+	change_forget(collect);
+	for (size_t i = 0; i < collect->now.plan->family_count; i++)
+		family_release(&collect->now.families[i]);
+	lineup_release(&collect->now);
 	close_descriptors(collect);
 	pthread_cond_destroy(&collect->changed);
 	pthread_mutex_destroy(&collect->lock);
@@ -764,9 +790,10 @@ static size_t text_size(const struct collect *collect)
 {
 	size_t size = 0;
 
-	for (size_t i = 0; i < collect->plan->family_count; i++) {
-		const struct collect_family_status *status = &collect->families[i].status;
+	for (size_t i = 0; i < collect->now.plan->family_count; i++) {
+		const struct collect_family_status *status = &collect->now.families[i].status;
 
+		size += strlen(status->name) + strlen(status->plugin) + 2;
 		size += status->error ? strlen(status->error) + 1 : 0;
 		for (size_t k = 0; k < status->stuck_count; k++)
 			size += strlen(status->stuck[k].instance) + 1 + sizeof(struct collect_stuck);
@@ -794,23 +821,26 @@ static int64_t how_quiet(const struct collect *collect, const struct family *fam
 /* The block: status, families, all that is stuck, texts. */
 struct collect_status *collect_status(struct collect *collect)
 {
-	size_t count = collect->plan->family_count, stuck_count = 0;
+	size_t count, stuck_count = 0;
 	struct collect_family_status *families;
 	struct collect_status *status;
 	struct collect_stuck *stuck;
 	char *text;
 
 	pthread_mutex_lock(&collect->lock);
+	count = collect->now.plan->family_count;
 	for (size_t i = 0; i < count; i++)
-		stuck_count += collect->families[i].status.stuck_count;
+		stuck_count += collect->now.families[i].status.stuck_count;
 	status = memory_alloc(sizeof(*status) + count * sizeof(*families) + text_size(collect));
 	families = (struct collect_family_status *)(status + 1);
 	stuck = (struct collect_stuck *)(families + count);
 	text = (char *)(stuck + stuck_count);
 	*status = (struct collect_status){collect->running, collect->since, count, families};
 	for (size_t i = 0; i < count; i++) {
-		families[i] = collect->families[i].status;
-		families[i].quiet = how_quiet(collect, &collect->families[i]);
+		families[i] = collect->now.families[i].status;
+		families[i].name = copy_text(families[i].name, &text);
+		families[i].plugin = copy_text(families[i].plugin, &text);
+		families[i].quiet = how_quiet(collect, &collect->now.families[i]);
 		if (families[i].error)
 			families[i].error = copy_text(families[i].error, &text);
 		for (size_t k = 0; k < families[i].stuck_count; k++)

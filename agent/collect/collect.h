@@ -42,10 +42,24 @@ struct collect;
 /* The worker that samples families which may block; `worker_kind` of collect_new() is its place in the kinds. */
 extern const struct worker_kind collect_worker_kind;
 
-/* Takes over the nursery's use (see nursery.h) until collect_free(); starts the thread, idle. */
+/* Takes over the nursery's use (see nursery.h) until collect_free(); starts the thread, idle. Holds the plan. */
 struct collect *collect_new(const struct plan *plan, struct nursery *nursery, size_t worker_kind,
                             const struct collect_sink *sink, struct error *error);
 void collect_free(struct collect *collect);
+
+/* The configuration was changed: sampling goes on by another plan. Three steps, each done on the sampler's thread when
+ * these return; main thread.
+ *
+ *     collect_prepare()  opens the plugins that are new, or have other options, beside those that run. -1 with the words:
+ *                        one cannot be opened; nothing has changed
+ *     collect_part()     what the new plan does not sample any more, or with other fields, is not sampled from here on
+ *     collect_adopt()    calls `between`, while nothing is sampled, in which the other rooms go over to the new plan; then
+ *                        plugins that go on (plan_same_plugin) keep their state and their ticks, the others are ended
+ *
+ * The last two come only after the first, which holds the plan. */
+int collect_prepare(struct collect *collect, const struct plan *plan, struct error *error);
+void collect_part(struct collect *collect);
+void collect_adopt(struct collect *collect, void (*between)(void *context), void *context);
 
 /* Starts and stops sampling; both idempotent, any thread but the sampler's. collect_start() returns when every family
  * has given its first sample, or has failed to, or COLLECT_FIRST_ROUND has passed. -1 with the words: a plugin that
@@ -61,15 +75,17 @@ struct collect_stuck {
 };
 
 struct collect_family_status {
-	int64_t interval;  /* ns */
-	bool remote;       /* in a worker */
-	int64_t last;      /* when its last good sample began: wall clock, ns; 0: none */
-	int64_t duration;  /* of the last sample, ns */
-	uint64_t samples;  /* good ones since the agent started */
-	int64_t quiet;     /* since its last good sample, or the start; 0 while stopped: monotonic, ns */
-	uint64_t missed;   /* ticks that were skipped; those that a set clock, or sleep, jumped over never were */
-	uint64_t errors;   /* samples that failed */
-	const char *error; /* of the last sample; NULL when it went well */
+	const char *name;   /* "disk.io" */
+	const char *plugin; /* of which plugin, or, where it is one, collector */
+	int64_t interval;   /* ns */
+	bool remote;        /* in a worker */
+	int64_t last;       /* when its last good sample began: wall clock, ns; 0: none */
+	int64_t duration;   /* of the last sample, ns */
+	uint64_t samples;   /* good ones since the agent started */
+	int64_t quiet;      /* since its last good sample, or the start; 0 while stopped: monotonic, ns */
+	uint64_t missed;    /* ticks that were skipped; those that a set clock, or sleep, jumped over never were */
+	uint64_t errors;    /* samples that failed */
+	const char *error;  /* of the last sample; NULL when it went well */
 	size_t stuck_count;
 	const struct collect_stuck *stuck;
 };

@@ -1,21 +1,40 @@
 #include "collect/local.h"
 
-#include "base/clock.h"
+#include <stdlib.h>
 
-int local_open(struct local *local, const struct plan *plan, const struct plan_plugin *plugin, struct error *error)
+#include "base/clock.h"
+#include "base/memory.h"
+#include "collect/host.h"
+
+struct local {
+	const struct plan *plan; /* held */
+	const struct pindrop_plugin *table;
+	void *state;
+	struct pindrop_host host;
+};
+
+struct local *local_open(const struct plan *plan, const struct plan_plugin *plugin, struct error *error)
 {
+	struct local *local = memory_alloc(sizeof(*local));
+
+	local->table = plugin->table;
 	local->host.root = plan->root;
-	if (host_open(&local->host, plugin->table, plugin->options, &local->state, error) < 0)
-		return -1;
-	local->open = true;
-	return 0;
+	if (host_open(&local->host, plugin->table, plugin->options, &local->state, error) < 0) {
+		free(local);
+		return NULL;
+	}
+	local->plan = plan_hold(plan);
+	return local;
 }
 
-void local_close(struct local *local, const struct plan_plugin *plugin)
+void local_close(struct local *local)
 {
-	if (local->open && plugin->table->close)
-		plugin->table->close(local->state);
-	*local = (struct local){0};
+	if (!local)
+		return;
+	if (local->table->close)
+		local->table->close(local->state);
+	plan_release(local->plan);
+	free(local);
 }
 
 int local_sample(struct local *local, const struct plan *plan, size_t family, struct batch *batch, struct error *error)

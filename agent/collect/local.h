@@ -3,19 +3,18 @@
 #define COLLECT_LOCAL_H
 
 #include "base/error.h"
-#include "collect/host.h"
 #include "config/plan.h"
+#include "metric/batch.h"
 
-struct local {
-	bool open;
-	void *state;
-	struct pindrop_host host;
-};
+struct local;
 
-int local_open(struct local *local, const struct plan *plan, const struct plan_plugin *plugin, struct error *error);
-void local_close(struct local *local, const struct plan_plugin *plugin);
+/* Opens a plugin of a plan, which it holds for as long as it is open: the plugin has its options from there. NULL with the
+ * words. */
+struct local *local_open(const struct plan *plan, const struct plan_plugin *plugin, struct error *error);
+void local_close(struct local *local); /* NULL: nothing */
 
-/* Samples one family of the plan into `batch`; its tick is set by the caller. 0, or -1 with the words. */
+/* Samples one family of the plan of now, of the same plugin, into `batch`; its tick is set by the caller. 0, or -1 with
+ * the words. */
 int local_sample(struct local *local, const struct plan *plan, size_t family, struct batch *batch, struct error *error);
 
 #endif

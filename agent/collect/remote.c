@@ -73,6 +73,11 @@ struct remote *remote_new(const struct plan *plan, const struct plan_plugin *plu
 	return remote;
 }
 
+static const struct pindrop_family *family_of(const struct remote *remote, size_t family)
+{
+	return remote->plan->families[family].table;
+}
+
 /* Closes the socket, by which a worker that is well ends by itself, and kills it. */
 static void end_worker(struct remote *remote)
 {
@@ -115,6 +120,41 @@ void remote_free(struct remote *remote)
 	free(remote->questions);
 	message_release(&remote->message);
 	free(remote);
+}
+
+static void tell_nobody(void *context, size_t family, struct batch *batch, const struct remote_lost *lost)
+{
+	(void)context, (void)family, (void)batch, (void)lost;
+}
+
+void remote_discard(struct remote *remote)
+{
+	remote->told = tell_nobody;
+	remote_free(remote);
+}
+
+void remote_adopt(struct remote *remote, const struct plan *plan, const struct plan_plugin *plugin)
+{
+	for (size_t i = 0; i < remote->question_count; i++)
+		remote->questions[i].family = plan_find_family(plan, family_of(remote, remote->questions[i].family)->name);
+	for (size_t i = 0; i < remote->stuck_count; i++)
+		remote->stuck[i].family = plan_find_family(plan, family_of(remote, remote->stuck[i].family)->name);
+	remote->plan = plan;
+	remote->plugin = plugin;
+	remote->stuck_version++;
+}
+
+bool remote_awaits(const struct remote *remote, size_t family, int64_t *tick)
+{
+	for (size_t i = 0; i < remote->question_count; i++) {
+		const struct question *question = &remote->questions[i];
+
+		if (question->family == family && question->waiting) {
+			*tick = question->on_tick ? question->tick : 0;
+			return true;
+		}
+	}
+	return false;
 }
 
 /* --- what hangs ----------------------------------------------------------------------------------------------- */

@@ -60,6 +60,15 @@ struct remote *remote_new(const struct plan *plan, const struct plan_plugin *plu
                           size_t worker_kind, int epoll, remote_told *told, void *context);
 void remote_free(struct remote *remote);
 
+/* Ends it, and tells nothing of what was asked. */
+void remote_discard(struct remote *remote);
+
+/* The plan was exchanged for another, in which the plugin goes on (plan_same_plugin): what is asked now, too. */
+void remote_adopt(struct remote *remote, const struct plan *plan, const struct plan_plugin *plugin);
+
+/* Whether a sample of a family was asked for and has not come; *tick as it was asked, 0 for one off a tick. */
+bool remote_awaits(const struct remote *remote, size_t family, int64_t *tick);
+
 /* Asks for a sample of a family (of the plan). False: the last one has not been answered. */
 bool remote_ask(struct remote *remote, size_t family, int64_t tick, bool on_tick);
 

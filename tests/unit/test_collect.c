@@ -1,7 +1,7 @@
-/* links: agent/collect/collect.c agent/collect/host.c agent/collect/local.c agent/collect/remote.c
+/* links: agent/collect/collect.c agent/collect/change.c agent/collect/host.c agent/collect/local.c agent/collect/remote.c
  * agent/collect/schedule.c agent/collect/serve.c agent/collect/tell.c agent/collect/ticker.c agent/collect/wallclock.c
  * agent/collect/wire.c agent/config/loader.c agent/worker/nursery.c agent/worker/message.c agent/metric/batch.c
- * agent/base/text.c agent/base/memory.c agent/base/log.c agent/base/error.c
+ * agent/base/text.c agent/config/share.c agent/base/memory.c agent/base/log.c agent/base/error.c
  *
  * The sampler with a real nursery and a plugin with moods, on clocks that the test may set. Whatever happens, each tick
  * has either a sample or a reason. */

@@ -1,0 +1,252 @@
+/* collect/change.c: sampling goes on by another plan: who keeps a state keeps it, and nobody misses a tick for it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "collect/inside.h"
+
+/* What is ready to take the place of collect->now. */
+struct change {
+	struct lineup lineup;
+	size_t *heirs; /* by plugin of the new plan: the runner of now that goes on as it; SIZE_MAX: none does */
+};
+
+static void release(struct change *change)
+{
+	if (!change)
+		return;
+	for (size_t i = 0; i < change->lineup.plan->family_count; i++)
+		family_release(&change->lineup.families[i]);
+	lineup_release(&change->lineup);
+	free(change->heirs);
+	free(change);
+}
+
+/* The runner of that name; SIZE_MAX: there is none. */
+static size_t find_runner(const struct lineup *lineup, const char *name)
+{
+	for (size_t i = 0; i < lineup->plan->plugin_count; i++)
+		if (strcmp(lineup->runners[i].plugin->name, name) == 0)
+			return i;
+	return SIZE_MAX;
+}
+
+/* The family of now that goes on as that of the new plan, or the other way round; SIZE_MAX: none does. */
+static size_t find_same(const struct plan *in, const struct pindrop_family *family)
+{
+	size_t place = plan_find_family(in, family->name);
+
+	return place != SIZE_MAX && plan_same_family(in->families[place].table, family) ? place : SIZE_MAX;
+}
+
+/* --- before ---------------------------------------------------------------------------------------------------- */
+
+static void name_heirs(const struct collect *collect, struct change *change)
+{
+	const struct plan *plan = change->lineup.plan;
+
+	for (size_t i = 0; i < plan->plugin_count; i++) {
+		size_t old = find_runner(&collect->now, plan->plugins[i].name);
+		bool same = old != SIZE_MAX &&
+		            plan_same_plugin(collect->now.plan, collect->now.runners[old].plugin, plan, &plan->plugins[i]);
+
+		change->heirs[i] = same ? old : SIZE_MAX;
+	}
+}
+
+static int open_new(struct change *change, struct error *error)
+{
+	struct lineup *lineup = &change->lineup;
+
+	for (size_t i = 0; i < lineup->plan->plugin_count; i++)
+		if (change->heirs[i] == SIZE_MAX && lineup->runners[i].has_local &&
+		    !(lineup->runners[i].local = local_open(lineup->plan, lineup->runners[i].plugin, error)))
+			return error_prefix(error, "plugin \"%s\": ", lineup->runners[i].plugin->name);
+	return 0;
+}
+
+void change_forget(struct collect *collect)
+{
+	release(collect->change);
+	collect->change = NULL;
+}
+
+int change_prepare(struct collect *collect, const struct plan *plan, struct error *error)
+{
+	struct change *change = memory_alloc(sizeof(*change));
+
+	change->lineup = lineup_make(collect, plan);
+	change->heirs = memory_array(plan->plugin_count, sizeof(*change->heirs));
+	name_heirs(collect, change);
+	change_forget(collect);
+	if (collect->running && open_new(change, error) < 0) {
+		release(change);
+		return -1;
+	}
+	collect->change = change;
+	return 0;
+}
+
+void change_part(struct collect *collect)
+{
+	for (size_t i = 0; i < collect->now.plan->family_count; i++)
+		if (find_same(collect->change->lineup.plan, collect->now.plan->families[i].table) == SIZE_MAX)
+			collect->now.families[i].parted = true;
+}
+
+/* --- the change itself ------------------------------------------------------------------------------------------- */
+
+/* What a runner has, goes over to the one that takes its place. */
+static void inherit(struct collect *collect, struct change *change, size_t index)
+{
+	struct runner *runner = &change->lineup.runners[index], *old;
+	size_t from = find_runner(&collect->now, runner->plugin->name);
+
+	if (from == SIZE_MAX || collect->now.runners[from].plugin->interval != runner->plugin->interval)
+		schedule_begin(&runner->schedule, runner->plugin->interval, collect->clock.now.wall);
+	else
+		runner->schedule = collect->now.runners[from].schedule;
+	if (change->heirs[index] == SIZE_MAX)
+		return;
+	old = &collect->now.runners[from];
+	runner->local = old->local;
+	old->local = NULL;
+	if (runner->remote) {
+		remote_discard(runner->remote);
+		runner->remote = old->remote;
+		old->remote = NULL;
+		remote_adopt(runner->remote, change->lineup.plan, runner->plugin);
+	}
+	change->lineup.stuck_versions[index] = collect->now.stuck_versions[from];
+}
+
+/* A family goes on: what is known of it stays. */
+static void succeed(struct change *change, size_t place, struct family *old)
+{
+	struct family *family = &change->lineup.families[place];
+	struct collect_family_status fresh = family->status;
+	bool kept = change->heirs[family->runner] != SIZE_MAX;
+	size_t runner = family->runner;
+
+	*family = *old;
+	*old = (struct family){0};
+	family->runner = runner;
+	family->status.name = fresh.name;
+	family->status.plugin = fresh.plugin;
+	family->status.interval = fresh.interval;
+	family->status.remote = fresh.remote;
+	if (kept)
+		return;
+	/* What hung there, hung in a worker that is not asked any more. */
+	for (size_t i = 0; i < family->status.stuck_count; i++)
+		free((char *)family->status.stuck[i].instance);
+	family->status.stuck_count = 0;
+}
+
+/* A question that is on its way to a worker that is replaced, is put to the new one. */
+static void put_again(struct collect *collect, const struct lineup *old)
+{
+	for (size_t i = 0; i < old->plan->family_count; i++) {
+		struct remote *remote = old->runners[old->plan->families[i].plugin - old->plan->plugins].remote;
+		size_t place = find_same(collect->now.plan, old->plan->families[i].table);
+		int64_t tick;
+
+		if (remote && place != SIZE_MAX && remote_awaits(remote, i, &tick))
+			ask_family(collect, place, tick);
+	}
+}
+
+static void end_old(struct lineup *old)
+{
+	for (size_t i = 0; i < old->plan->plugin_count; i++) {
+		if (old->runners[i].remote)
+			remote_discard(old->runners[i].remote);
+		old->runners[i].remote = NULL;
+	}
+	for (size_t i = 0; i < old->plan->family_count; i++)
+		family_release(&old->families[i]);
+	lineup_release(old);
+}
+
+/* Leaves only what is new in the round. */
+static void keep_new(struct collect *collect, const struct plan *before)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < collect->round_count; i++) {
+		struct batch *batch = collect->now.round[i];
+
+		if (find_same(before, collect->now.plan->families[batch->family].table) == SIZE_MAX)
+			collect->now.round[kept++] = batch;
+	}
+	collect->round_count = kept;
+}
+
+/* What is new is sampled at once, as at a start. So is a plugin that was opened anew, for its next sample to have one
+ * before it; that itself is not shown. */
+static void sample_new(struct collect *collect, const struct change *change, const struct plan *before)
+{
+	struct error error;
+
+	for (size_t i = 0; i < collect->now.plan->plugin_count; i++)
+		if (change->heirs[i] == SIZE_MAX && collect->now.runners[i].has_local)
+			sample_local(collect, i, 0, &error);
+	keep_new(collect, before);
+	for (size_t i = 0; i < collect->now.plan->family_count; i++) {
+		const struct pindrop_family *table = collect->now.plan->families[i].table;
+
+		if (!table->never_blocks && find_same(before, table) == SIZE_MAX)
+			ask_family(collect, i, 0);
+	}
+	deliver_round(collect);
+}
+
+static size_t count_first(const struct lineup *lineup)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < lineup->plan->family_count; i++)
+		count += lineup->families[i].first;
+	return count;
+}
+
+/* The lineup takes the place of that of now, which is left in `change`. */
+static void swap(struct collect *collect, struct change *change)
+{
+	struct lineup old = collect->now;
+
+	pthread_mutex_lock(&collect->lock);
+	for (size_t i = 0; i < old.plan->family_count; i++) {
+		size_t place = find_same(change->lineup.plan, old.plan->families[i].table);
+
+		if (place != SIZE_MAX)
+			succeed(change, place, &old.families[i]);
+	}
+	collect->now = change->lineup;
+	collect->tell.plan = collect->now.plan;
+	collect->first_count = count_first(&collect->now);
+	pthread_cond_broadcast(&collect->changed);
+	pthread_mutex_unlock(&collect->lock);
+	change->lineup = old;
+}
+
+void change_adopt(struct collect *collect, void (*between)(void *context), void *context)
+{
+	struct change *change = collect->change;
+
+	collect->change = NULL;
+	look_at_clock(collect);
+	between(context);
+	for (size_t i = 0; i < change->lineup.plan->plugin_count; i++)
+		inherit(collect, change, i);
+	swap(collect, change);
+	if (collect->running) {
+		put_again(collect, &change->lineup);
+		sample_new(collect, change, change->lineup.plan);
+	}
+	set_ticker(collect);
+	end_old(&change->lineup);
+	free(change->heirs);
+	free(change);
+}
