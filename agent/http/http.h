@@ -21,8 +21,17 @@ int http_listen(const struct plan *plan, char address[HTTP_ADDRESS_SIZE], struct
 
 struct http;
 
-/* Serves from now on, on a thread of its own. Takes over `listener`, also when it fails. `report` outlives it. */
+/* Serves from now on, on a thread of its own. Takes over `listener`, also when it fails. The rooms of `report`, and its
+ * address, are copied; the rooms outlive it. */
 struct http *http_start(int listener, const struct report *report, struct error *error);
+
+/* Answers no new connection any more: the address is free for others. Requests that are under way are answered. */
+void http_leave(struct http *http);
+
+/* How many connections there are. */
+unsigned http_connections(struct http *http);
+
+/* Ends it, and every connection. */
 void http_stop(struct http *http);
 
 #endif

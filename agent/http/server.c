@@ -18,7 +18,8 @@
 enum { CONNECTIONS_MAX = 256, IDLE_SECONDS_MAX = 30 };
 
 struct http {
-	const struct report *report;
+	struct report report;
+	char address[HTTP_ADDRESS_SIZE];
 	struct MHD_Daemon *daemon;
 	char hostname[256];
 	/* The hot answer, shared by all requests of one generation. HTTP thread only. */
@@ -81,12 +82,12 @@ static enum MHD_Result reply(struct MHD_Connection *connection, unsigned status,
  * missed. */
 static enum MHD_Result reply_hot(struct http *http, struct MHD_Connection *connection, const struct route *route)
 {
-	uint64_t generation = metric_generation(http->report->metric);
+	uint64_t generation = metric_generation(http->report.metric);
 
 	if (!http->hot || http->hot_route != route || http->hot_generation != generation) {
 		struct answer answer = {.status = MHD_HTTP_OK};
 
-		route->answer(http->report, &answer);
+		route->answer(&http->report, &answer);
 		if (http->hot)
 			MHD_destroy_response(http->hot);
 		http->hot = make_response(answer.body);
@@ -156,7 +157,7 @@ static enum MHD_Result suspend(struct http *http, struct MHD_Connection *connect
 	http->waits = wait;
 	pthread_mutex_unlock(&http->lock);
 	MHD_suspend_connection(connection);
-	route->begin(http->report, resume, wait);
+	route->begin(&http->report, resume, wait);
 	return MHD_YES;
 }
 
@@ -267,7 +268,7 @@ static enum MHD_Result dispatch(struct http *http, struct MHD_Connection *connec
 	}
 	if (route->hot)
 		return reply_hot(http, connection, route);
-	route->answer(http->report, &answer);
+	route->answer(&http->report, &answer);
 	return reply(connection, answer.status, NULL, answer.body);
 }
 
@@ -330,7 +331,9 @@ struct http *http_start(int listener, const struct report *report, struct error 
 {
 	struct http *http = memory_alloc(sizeof(*http));
 
-	http->report = report;
+	http->report = *report;
+	snprintf(http->address, sizeof(http->address), "%s", report->address);
+	http->report.address = http->address;
 	atomic_init(&http->references, 1);
 	pthread_mutex_init(&http->lock, NULL);
 	gethostname(http->hostname, sizeof(http->hostname) - 1);
@@ -346,6 +349,21 @@ struct http *http_start(int listener, const struct report *report, struct error 
 	close(listener);
 	release(http);
 	return NULL;
+}
+
+void http_leave(struct http *http)
+{
+	int listener = (int)MHD_quiesce_daemon(http->daemon);
+
+	if (listener >= 0)
+		close(listener);
+}
+
+unsigned http_connections(struct http *http)
+{
+	const union MHD_DaemonInfo *info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+	return info ? info->num_connections : 0;
 }
 
 void http_stop(struct http *http)
