@@ -342,42 +342,61 @@ static void tell_gaps(void *context)
 	metric_tell_gone(agent->metric);
 }
 
+/* Three consolidations of the same time as the rows of one window; for free(). */
+static struct metric_row *join_rows(const struct store_rows rows[3])
+{
+	struct metric_row *joined = memory_array(rows[1].count, sizeof(*joined));
+
+	for (size_t i = 0; i < rows[1].count; i++) {
+		double avg = rows[1].values[i];
+
+		joined[i] = (struct metric_row){
+			.time = (rows[1].start + (int64_t)(i + 1) * rows[1].step) * CLOCK_SECOND,
+			.span = rows[1].step * CLOCK_SECOND,
+			/* The finest tier keeps the average only: there, a row is one sample. */
+			.min = rows[0].step == rows[1].step && i < rows[0].count ? rows[0].values[i] : avg,
+			.avg = avg,
+			.max = rows[2].step == rows[1].step && i < rows[2].count ? rows[2].values[i] : avg,
+		};
+	}
+	return joined;
+}
+
 /* Gives an aggregate's window what the store remembers of its instance. */
-static int prefill(const struct agent *agent, size_t index, int64_t now)
+static void prefill(const struct agent *agent, const struct plan *plan, size_t index, int64_t now)
 {
 	static const enum store_consolidation kinds[] = {STORE_MIN, STORE_AVERAGE, STORE_MAX};
-	const struct plan_aggregate *aggregate = &agent->plan->aggregates[index];
+	const struct plan_aggregate *aggregate = &plan->aggregates[index];
 	const char *instance = aggregate->instance ? aggregate->instance : "";
 	struct store_rows rows[3] = {{0}};
+	struct metric_row *joined;
 	struct error error;
 	int failed = 0;
 
 	for (size_t i = 0; i < 3 && !failed; i++)
 		failed = store_fetch(agent->store, aggregate->family, instance, aggregate->field, kinds[i],
 		                     now - aggregate->over / CLOCK_SECOND, now, &rows[i], &error);
-	if (failed)
+	if (failed) {
 		log_warning("aggregate \"%s\" begins without its past: %s", aggregate->name, error.text);
-	for (size_t i = 0; !failed && i < rows[1].count; i++) {
-		double avg = rows[1].values[i];
-		/* The finest tier keeps the average only: there, a row is one sample. */
-		double min = rows[0].step == rows[1].step && i < rows[0].count ? rows[0].values[i] : avg;
-		double max = rows[2].step == rows[1].step && i < rows[2].count ? rows[2].values[i] : avg;
-
-		metric_remember(agent->metric, index, (rows[1].start + (int64_t)(i + 1) * rows[1].step) * CLOCK_SECOND,
-		                rows[1].step * CLOCK_SECOND, min, avg, max);
+	} else {
+		joined = join_rows(rows);
+		metric_remember(agent->metric, index, joined, rows[1].count);
+		free(joined);
 	}
 	for (size_t i = 0; i < 3; i++)
 		free(rows[i].values);
-	return failed;
 }
 
+/* For all windows that lack it; also while sampling goes on. */
 static void remember(const struct agent *agent)
 {
+	const struct plan *plan = metric_plan(agent->metric);
 	int64_t now = clock_wall() / CLOCK_SECOND;
 
-	for (size_t i = 0; i < agent->plan->aggregate_count; i++)
-		if (agent->plan->aggregates[i].over > 0)
-			prefill(agent, i, now);
+	for (size_t i = 0; i < plan->aggregate_count; i++)
+		if (metric_is_new(agent->metric, i))
+			prefill(agent, plan, i, now);
+	plan_release(plan);
 }
 
 /* Instances whose files are there are known, also when they never come back: until they are purged. */

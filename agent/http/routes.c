@@ -27,7 +27,7 @@ static void get_stats(const struct report *report, struct answer *answer)
 {
 	struct snapshot *snapshot = metric_snapshot(report->metric);
 
-	answer->body = report_stats(report->plan, snapshot);
+	answer->body = report_stats(snapshot);
 	snapshot_free(snapshot);
 	if (answer->body)
 		return;

@@ -26,21 +26,19 @@
 #include "base/memory.h"
 #include "metric/catalogue.h"
 #include "metric/gap_list.h"
-#include "metric/window.h"
+#include "metric/view.h"
 
-/* One window, shared by all aggregates that look through it: avg and max of the same thing see the same samples. */
-struct view {
-	size_t family, field;
-	const char *instance; /* NULL: all; the plan's */
-	size_t owner;         /* the first of its aggregates, which remembers for all */
-	struct window window;
+/* What a function of Lua made of an aggregate. */
+struct result {
+	double value;
+	char *text; /* NULL: none */
 };
 
 struct metric {
-	const struct plan *plan;
 	gap_sink *sink; /* NULL: nobody wants to know */
 	void *context;
 	pthread_mutex_t lock; /* of all below */
+	const struct plan *plan;
 	_Atomic uint64_t generation;
 	int64_t since;
 	uint64_t life;   /* goes up with every start of the service */
@@ -48,59 +46,32 @@ struct metric {
 	size_t snapshots, grave_count;
 	void **graveyard;
 	struct catalogue *families;
-	size_t view_count;
-	struct view *views;
-	size_t *view_of; /* by aggregate */
+	struct views views;
+	struct result *results; /* by aggregate */
 };
 
-static bool same(const char *a, const char *b)
+/* Nothing was made yet of any aggregate. */
+static struct result *new_results(const struct plan *plan)
 {
-	return a == b || (a && b && strcmp(a, b) == 0);
-}
+	struct result *results = memory_array(plan->aggregate_count, sizeof(*results));
 
-static struct view *find_view(struct metric *metric, const struct plan_aggregate *aggregate)
-{
-	for (size_t i = 0; i < metric->view_count; i++) {
-		struct view *view = &metric->views[i];
-
-		if (view->family == aggregate->family && view->field == aggregate->field &&
-		    view->window.over == aggregate->over && same(view->instance, aggregate->instance))
-			return view;
-	}
-	return NULL;
-}
-
-static void add_view(struct metric *metric, size_t index)
-{
-	const struct plan_aggregate *aggregate = &metric->plan->aggregates[index];
-	struct view *view = find_view(metric, aggregate);
-
-	if (!view) {
-		view = &metric->views[metric->view_count++];
-		view->family = aggregate->family;
-		view->field = aggregate->field;
-		view->instance = aggregate->instance;
-		view->owner = index;
-		window_begin(&view->window, aggregate->over, false);
-	}
-	view->window.quantiles |= aggregate->fn == PLAN_QUANTILE;
-	metric->view_of[index] = (size_t)(view - metric->views);
+	for (size_t i = 0; i < plan->aggregate_count; i++)
+		results[i].value = NAN;
+	return results;
 }
 
 struct metric *metric_new(const struct plan *plan)
 {
 	struct metric *metric = memory_alloc(sizeof(*metric));
 
-	metric->plan = plan;
+	metric->plan = plan_hold(plan);
 	pthread_mutex_init(&metric->lock, NULL);
 	atomic_init(&metric->generation, 1);
 	metric->families = memory_array(plan->family_count, sizeof(*metric->families));
 	for (size_t i = 0; i < plan->family_count; i++)
 		catalogue_begin(&metric->families[i], plan->families[i].table);
-	metric->views = memory_array(plan->aggregate_count, sizeof(*metric->views));
-	metric->view_of = memory_array(plan->aggregate_count, sizeof(*metric->view_of));
-	for (size_t i = 0; i < plan->aggregate_count; i++)
-		add_view(metric, i);
+	views_begin(&metric->views, plan);
+	metric->results = new_results(plan);
 	return metric;
 }
 
@@ -126,15 +97,26 @@ void metric_free(struct metric *metric)
 {
 	for (size_t i = 0; i < metric->plan->family_count; i++)
 		catalogue_release(&metric->families[i]);
-	for (size_t i = 0; i < metric->view_count; i++)
-		window_release(&metric->views[i].window);
+	for (size_t i = 0; i < metric->plan->aggregate_count; i++)
+		free(metric->results[i].text);
+	views_release(&metric->views);
 	empty_graveyard(metric);
 	free(metric->graveyard);
 	free(metric->families);
-	free(metric->views);
-	free(metric->view_of);
+	free(metric->results);
+	plan_release(metric->plan);
 	pthread_mutex_destroy(&metric->lock);
 	free(metric);
+}
+
+const struct plan *metric_plan(struct metric *metric)
+{
+	const struct plan *plan;
+
+	pthread_mutex_lock(&metric->lock);
+	plan = plan_hold(metric->plan);
+	pthread_mutex_unlock(&metric->lock);
+	return plan;
 }
 
 void metric_intern(struct metric *metric, struct batch *batch)
@@ -158,13 +140,14 @@ void metric_intern(struct metric *metric, struct batch *batch)
 
 void metric_expect(struct metric *metric, size_t family, const char *instance)
 {
-	const struct pindrop_family *table = metric->plan->families[family].table;
+	const struct pindrop_family *table;
 	struct batch batch = {0};
 	struct known *known;
 
+	pthread_mutex_lock(&metric->lock);
+	table = metric->plan->families[family].table;
 	batch_begin(&batch, family, table->field_count, table->label_count);
 	batch_add(&batch, instance, NULL);
-	pthread_mutex_lock(&metric->lock);
 	known = catalogue_intern(&metric->families[family], &batch, 0);
 	if (known->gone)
 		catalogue_return(&metric->families[family], known);
@@ -174,11 +157,12 @@ void metric_expect(struct metric *metric, size_t family, const char *instance)
 
 bool metric_forget(struct metric *metric, size_t family, const char *instance)
 {
-	struct catalogue *catalogue = &metric->families[family];
+	struct catalogue *catalogue;
 	struct known *known;
 	bool forgotten;
 
 	pthread_mutex_lock(&metric->lock);
+	catalogue = &metric->families[family];
 	known = catalogue_find(catalogue, instance);
 	forgotten = !known || (known->gone && known->pending == 0);
 	if (known && forgotten) {
@@ -388,9 +372,12 @@ static void publish(struct metric *metric, const struct batch *batch, struct gap
 	bool current = batch->life == metric->life;
 
 	place(metric, batch);
-	for (size_t i = 0; i < metric->view_count; i++)
-		if (metric->views[i].family == batch->family && (current || metric->views[i].window.over > 0))
-			feed(metric, &metric->views[i], batch);
+	for (size_t i = 0; i < metric->views.count; i++) {
+		struct view *view = &metric->views.views[i];
+
+		if (view->family == batch->family && (current || view->window.over > 0))
+			feed(metric, view, batch);
+	}
 	if (current)
 		take(metric, batch, gaps);
 	for (size_t row = 0; row < batch->row_count; row++)
@@ -400,15 +387,18 @@ static void publish(struct metric *metric, const struct batch *batch, struct gap
 void metric_publish(struct metric *metric, struct batch *const *batches, size_t count)
 {
 	struct gap_list gaps = {0};
+	const struct plan *plan;
 
 	if (count == 0)
 		return;
 	pthread_mutex_lock(&metric->lock);
+	plan = plan_hold(metric->plan);
 	for (size_t i = 0; i < count; i++)
 		publish(metric, batches[i], &gaps);
 	atomic_fetch_add(&metric->generation, 1);
 	pthread_mutex_unlock(&metric->lock);
 	gap_list_tell(&gaps, metric->sink, metric->context);
+	plan_release(plan);
 }
 
 void metric_tell_gaps(struct metric *metric, gap_sink *sink, void *context)
@@ -417,27 +407,41 @@ void metric_tell_gaps(struct metric *metric, gap_sink *sink, void *context)
 	metric->context = context;
 }
 
+/* Tells of those of a family that are gone up to its last tick. With the lock held. */
+static void note_gone(const struct metric *metric, size_t family, struct gap_list *gaps)
+{
+	const struct catalogue *catalogue = &metric->families[family];
+	const struct batch last = {.family = family};
+
+	for (size_t i = 0; i < catalogue->used; i++) {
+		struct known *known = catalogue->known[i];
+
+		if (!known || !known->told || known->told >= catalogue->tick)
+			continue;
+		note(metric, gaps, &last, known, (struct gap){GAP_DEVICE_GONE, .from = known->told, .to = catalogue->tick});
+		known->told = catalogue->tick;
+	}
+}
+
 void metric_tell_gone(struct metric *metric)
 {
 	struct gap_list gaps = {0};
+	const struct plan *plan;
 
 	pthread_mutex_lock(&metric->lock);
-	for (size_t family = 0; family < metric->plan->family_count; family++) {
-		const struct catalogue *catalogue = &metric->families[family];
-		const struct batch last = {.family = family};
-
-		for (size_t i = 0; i < catalogue->used; i++) {
-			struct known *known = catalogue->known[i];
-
-			if (!known || !known->told || known->told >= catalogue->tick)
-				continue;
-			note(metric, &gaps, &last, known,
-			     (struct gap){GAP_DEVICE_GONE, .from = known->told, .to = catalogue->tick});
-			known->told = catalogue->tick;
-		}
-	}
+	plan = plan_hold(metric->plan);
+	for (size_t family = 0; family < plan->family_count; family++)
+		note_gone(metric, family, &gaps);
 	pthread_mutex_unlock(&metric->lock);
 	gap_list_tell(&gaps, metric->sink, metric->context);
+	plan_release(plan);
+}
+
+/* What was made of an aggregate goes, once no snapshot shows it. With the lock held. */
+static void clear_result(struct metric *metric, struct result *result)
+{
+	bury(metric, result->text);
+	*result = (struct result){.value = NAN};
 }
 
 void metric_restart(struct metric *metric, int64_t since)
@@ -447,32 +451,263 @@ void metric_restart(struct metric *metric, int64_t since)
 	metric->life++;
 	for (size_t i = 0; i < metric->plan->family_count; i++)
 		catalogue_reset(&metric->families[i]);
-	for (size_t i = 0; i < metric->view_count; i++)
-		if (metric->views[i].window.over == 0)
-			window_reset(&metric->views[i].window);
+	for (size_t i = 0; i < metric->views.count; i++)
+		if (metric->views.views[i].window.over == 0)
+			window_reset(&metric->views.views[i].window);
+	for (size_t i = 0; i < metric->plan->aggregate_count; i++)
+		if (metric->plan->aggregates[i].over == 0)
+			clear_result(metric, &metric->results[i]);
 	atomic_fetch_add(&metric->generation, 1);
 	pthread_mutex_unlock(&metric->lock);
 }
 
-void metric_remember(struct metric *metric, size_t aggregate, int64_t time, int64_t span, double min, double avg,
-                     double max)
-{
-	struct view *view = &metric->views[metric->view_of[aggregate]];
-	const struct plan_family *family = &metric->plan->families[view->family];
-	double count = fmax(1, round((double)span / (double)family->plugin->interval));
-	bool counter = family->table->fields[view->field].kind == PINDROP_COUNTER;
-	struct window_row row = {.first = time - span, .time = time, .count = count};
+/* --- another plan: all with the lock held ------------------------------------------------------------------------- */
 
-	/* Aggregates that share a window are each told the same. */
-	if (view->owner != aggregate || view->window.over == 0 || !isfinite(avg))
-		return;
-	row.weight = counter ? clock_seconds(span) : count;
-	row.sum = avg * row.weight;
-	row.min = fmin(min, avg); /* of a NaN and a number, fmin() and fmax() take the number */
-	row.max = fmax(max, avg);
+/* A family that is not there any more. What its snapshots show stays until they are gone. */
+static void close_family(struct metric *metric, struct catalogue *catalogue)
+{
+	for (size_t i = 0; i < catalogue->used; i++) {
+		struct known *known = catalogue->known[i];
+
+		if (!known)
+			continue;
+		bury(metric, (void *)known->labels);
+		bury(metric, known);
+		catalogue->known[i] = NULL;
+	}
+	catalogue_release(catalogue);
+}
+
+static size_t find_same_family(const struct plan *plan, const struct pindrop_family *table)
+{
+	size_t found = plan_find_family(plan, table->name);
+
+	return found != SIZE_MAX && plan_same_family(plan->families[found].table, table) ? found : SIZE_MAX;
+}
+
+static void adopt_families(struct metric *metric, const struct plan *plan, struct gap_list *gaps)
+{
+	struct catalogue *families = memory_array(plan->family_count, sizeof(*families));
+
+	for (size_t i = 0; i < metric->plan->family_count; i++) {
+		size_t place = find_same_family(plan, metric->plan->families[i].table);
+
+		if (place != SIZE_MAX) {
+			families[place] = metric->families[i];
+			families[place].family = plan->families[place].table;
+			continue;
+		}
+		/* It is still true that they were not there. */
+		note_gone(metric, i, gaps);
+		close_family(metric, &metric->families[i]);
+	}
+	for (size_t i = 0; i < plan->family_count; i++)
+		if (!families[i].family)
+			catalogue_begin(&families[i], plan->families[i].table);
+	free(metric->families);
+	metric->families = families;
+}
+
+/* The same name in the same Lua is the same function. */
+static bool same_function(const struct plan *old, size_t before, const struct plan *plan, size_t index)
+{
+	return before != SIZE_MAX && plan_is_asked(&old->aggregates[before]) && plan_is_asked(&plan->aggregates[index]) &&
+	       old->digest && plan->digest && strcmp(old->digest, plan->digest) == 0;
+}
+
+static void adopt_results(struct metric *metric, const struct plan *plan)
+{
+	struct result *results = new_results(plan);
+
+	for (size_t i = 0; i < plan->aggregate_count; i++) {
+		size_t before = plan_find_aggregate(metric->plan, plan->aggregates[i].name);
+
+		if (!same_function(metric->plan, before, plan, i))
+			continue;
+		results[i] = metric->results[before];
+		metric->results[before].text = NULL;
+	}
+	for (size_t i = 0; i < metric->plan->aggregate_count; i++)
+		clear_result(metric, &metric->results[i]);
+	free(metric->results);
+	metric->results = results;
+}
+
+void metric_adopt(struct metric *metric, const struct plan *plan)
+{
+	struct gap_list gaps = {0};
+	const struct plan *old;
+
 	pthread_mutex_lock(&metric->lock);
-	window_remember(&view->window, &row);
+	old = metric->plan;
+	adopt_families(metric, plan, &gaps);
+	adopt_results(metric, plan);
+	views_adopt(&metric->views, old, plan);
+	metric->plan = plan_hold(plan);
+	atomic_fetch_add(&metric->generation, 1);
 	pthread_mutex_unlock(&metric->lock);
+	gap_list_tell(&gaps, metric->sink, metric->context);
+	plan_release(old);
+}
+
+/* --- windows: their past, and what functions make of them ---------------------------------------------------------- */
+
+static struct view *view_of(const struct metric *metric, size_t aggregate)
+{
+	return &metric->views.views[metric->views.of[aggregate]];
+}
+
+bool metric_is_new(struct metric *metric, size_t aggregate)
+{
+	bool fresh;
+
+	pthread_mutex_lock(&metric->lock);
+	fresh = view_of(metric, aggregate)->fresh;
+	pthread_mutex_unlock(&metric->lock);
+	return fresh;
+}
+
+/* A stored row as one of a window: so many samples of an interval each, with that average. */
+static struct window_row recall(const struct metric *metric, const struct view *view, const struct metric_row *row)
+{
+	const struct plan_family *family = &metric->plan->families[view->family];
+	double count = fmax(1, round((double)row->span / (double)family->plugin->interval));
+	bool counter = family->table->fields[view->field].kind == PINDROP_COUNTER;
+	struct window_row recalled = {.first = row->time - row->span, .time = row->time};
+
+	if (!isfinite(row->avg)) {
+		recalled.unknown = count;
+		return recalled;
+	}
+	recalled.count = count;
+	recalled.weight = counter ? clock_seconds(row->span) : count;
+	recalled.sum = row->avg * recalled.weight;
+	recalled.min = fmin(row->min, row->avg); /* of a NaN and a number, fmin() and fmax() take the number */
+	recalled.max = fmax(row->max, row->avg);
+	return recalled;
+}
+
+void metric_remember(struct metric *metric, size_t aggregate, const struct metric_row *rows, size_t count)
+{
+	struct window_row *past = memory_array(count, sizeof(*past));
+	struct view *view;
+
+	pthread_mutex_lock(&metric->lock);
+	view = view_of(metric, aggregate);
+	if (view->window.over > 0) {
+		for (size_t i = 0; i < count; i++)
+			past[i] = recall(metric, view, &rows[i]);
+		window_remember(&view->window, past, count);
+		view->fresh = false;
+		atomic_fetch_add(&metric->generation, 1);
+	}
+	pthread_mutex_unlock(&metric->lock);
+	free(past);
+}
+
+/* With the lock held. */
+static double value_of(const struct metric *metric, size_t index)
+{
+	const struct plan_aggregate *aggregate = &metric->plan->aggregates[index];
+
+	if (aggregate->fn == PLAN_FUNCTION)
+		return metric->results[index].value;
+	return window_value(&view_of(metric, index)->window, aggregate->fn, aggregate->quantile);
+}
+
+static struct metric_window *new_window(const struct window *window)
+{
+	size_t count = window_count(window), size = sizeof(struct metric_window) + 2 * count * sizeof(double);
+	struct metric_window *copy = memory_alloc(size);
+	double *values = (double *)(copy + 1), *times = values + count;
+
+	copy->values = values;
+	copy->times = times;
+	for (size_t i = 0; i < count; i++) {
+		const struct window_row *row = window_row(window, i);
+
+		if (row->count <= 0)
+			continue;
+		values[copy->count] = window_average(row);
+		times[copy->count++] = clock_seconds(row->time);
+	}
+	return copy;
+}
+
+struct metric_window *metric_window(struct metric *metric, size_t aggregate)
+{
+	const struct window *window;
+	struct metric_window *copy;
+	struct window_row total;
+	bool built_in;
+
+	pthread_mutex_lock(&metric->lock);
+	built_in = metric->plan->aggregates[aggregate].fn != PLAN_FUNCTION;
+	window = &view_of(metric, aggregate)->window;
+	total = window_total(window);
+	copy = new_window(window);
+	copy->over = clock_seconds(window->over);
+	copy->samples = total.count;
+	copy->unknown = total.unknown;
+	copy->min = window_value(window, PLAN_MIN, 0);
+	copy->max = window_value(window, PLAN_MAX, 0);
+	copy->avg = window_value(window, PLAN_AVG, 0);
+	copy->sum = window_value(window, PLAN_SUM, 0);
+	copy->last = window_value(window, PLAN_LAST, 0);
+	copy->stddev = window_value(window, PLAN_STDDEV, 0);
+	copy->value = built_in ? value_of(metric, aggregate) : NAN;
+	pthread_mutex_unlock(&metric->lock);
+	return copy;
+}
+
+static bool same_result(const struct result *result, double value, const char *text)
+{
+	return (result->value == value || (isnan(result->value) && isnan(value))) && !result->text == !text &&
+	       (!text || strcmp(result->text, text) == 0);
+}
+
+void metric_set_result(struct metric *metric, size_t aggregate, double value, const char *text)
+{
+	struct result *result;
+
+	if (!isfinite(value))
+		value = NAN;
+	pthread_mutex_lock(&metric->lock);
+	result = &metric->results[aggregate];
+	if (!same_result(result, value, text)) {
+		clear_result(metric, result);
+		*result = (struct result){value, text ? memory_text(text) : NULL};
+		atomic_fetch_add(&metric->generation, 1);
+	}
+	pthread_mutex_unlock(&metric->lock);
+}
+
+/* The one instance that is there; NULL: there are several, or none. With the lock held. */
+static const struct known *find_only(const struct catalogue *catalogue)
+{
+	const struct known *only = NULL;
+
+	for (const struct known *known = catalogue->here; known; known = known->next_here) {
+		if (!known->present)
+			continue;
+		if (only)
+			return NULL;
+		only = known;
+	}
+	return only;
+}
+
+double metric_get(struct metric *metric, size_t family, size_t field, const char *instance)
+{
+	const struct known *known;
+	double value = NAN;
+
+	pthread_mutex_lock(&metric->lock);
+	known = instance ? catalogue_find(&metric->families[family], instance) : find_only(&metric->families[family]);
+	if (known && known->present)
+		value = known->values[field];
+	pthread_mutex_unlock(&metric->lock);
+	return value;
 }
 
 /* --- snapshots ------------------------------------------------------------------------------------------------ */
@@ -482,19 +717,22 @@ void metric_remember(struct metric *metric, size_t aggregate, int64_t time, int6
 struct parts {
 	struct family_snapshot *families;
 	struct reading *readings;
+	struct aggregate_reading *aggregates;
 	double *values;
 };
 
 _Static_assert(sizeof(struct snapshot) % _Alignof(double) == 0, "families follow");
 _Static_assert(sizeof(struct family_snapshot) % _Alignof(double) == 0, "readings follow");
-_Static_assert(sizeof(struct reading) % _Alignof(double) == 0, "values follow");
-_Static_assert(_Alignof(struct family_snapshot) <= _Alignof(double) && _Alignof(struct reading) <= _Alignof(double),
+_Static_assert(sizeof(struct reading) % _Alignof(double) == 0, "aggregates follow");
+_Static_assert(sizeof(struct aggregate_reading) % _Alignof(double) == 0, "values follow");
+_Static_assert(_Alignof(struct family_snapshot) <= _Alignof(double) && _Alignof(struct reading) <= _Alignof(double) &&
+                   _Alignof(struct aggregate_reading) <= _Alignof(double),
                "no part wants more than a double");
 
 static struct snapshot *lay_out(const struct metric *metric, struct parts *parts)
 {
-	size_t family_count = metric->plan->family_count, reading_count = 0;
-	size_t value_count = metric->plan->aggregate_count;
+	size_t family_count = metric->plan->family_count, aggregate_count = metric->plan->aggregate_count;
+	size_t reading_count = 0, value_count = 0;
 	struct snapshot *snapshot;
 
 	for (size_t i = 0; i < family_count; i++) {
@@ -502,10 +740,12 @@ static struct snapshot *lay_out(const struct metric *metric, struct parts *parts
 		value_count += metric->families[i].count * metric->families[i].family->field_count;
 	}
 	snapshot = memory_alloc(sizeof(*snapshot) + family_count * sizeof(*parts->families) +
-	                        reading_count * sizeof(*parts->readings) + value_count * sizeof(*parts->values));
+	                        reading_count * sizeof(*parts->readings) + aggregate_count * sizeof(*parts->aggregates) +
+	                        value_count * sizeof(*parts->values));
 	parts->families = (struct family_snapshot *)(snapshot + 1);
 	parts->readings = (struct reading *)(parts->families + family_count);
-	parts->values = (double *)(parts->readings + reading_count);
+	parts->aggregates = (struct aggregate_reading *)(parts->readings + reading_count);
+	parts->values = (double *)(parts->aggregates + aggregate_count);
 	return snapshot;
 }
 
@@ -546,11 +786,12 @@ static void copy(struct metric *metric, struct snapshot *snapshot, struct parts 
 			snapshot->time = parts->families[i].time;
 	}
 	snapshot->aggregate_count = plan->aggregate_count;
-	snapshot->aggregates = parts->values;
+	snapshot->aggregates = parts->aggregates;
 	for (size_t i = 0; i < plan->aggregate_count; i++) {
-		const struct plan_aggregate *aggregate = &plan->aggregates[i];
+		struct window_row total = window_total(&view_of(metric, i)->window);
 
-		parts->values[i] = window_value(&metric->views[metric->view_of[i]].window, aggregate->fn, aggregate->quantile);
+		parts->aggregates[i] =
+			(struct aggregate_reading){value_of(metric, i), metric->results[i].text, total.count, total.unknown};
 	}
 }
 
@@ -563,6 +804,7 @@ struct snapshot *metric_snapshot(struct metric *metric)
 	snapshot = lay_out(metric, &parts);
 	copy(metric, snapshot, &parts);
 	snapshot->metric = metric;
+	snapshot->plan = plan_hold(metric->plan);
 	metric->snapshots++;
 	pthread_mutex_unlock(&metric->lock);
 	return snapshot;
@@ -571,12 +813,14 @@ struct snapshot *metric_snapshot(struct metric *metric)
 void snapshot_free(struct snapshot *snapshot)
 {
 	struct metric *metric = snapshot->metric;
+	const struct plan *plan = snapshot->plan;
 
 	pthread_mutex_lock(&metric->lock);
 	if (--metric->snapshots == 0)
 		empty_graveyard(metric);
 	pthread_mutex_unlock(&metric->lock);
 	free(snapshot);
+	plan_release(plan);
 }
 
 uint64_t metric_generation(struct metric *metric)

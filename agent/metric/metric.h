@@ -40,22 +40,42 @@ struct family_snapshot {
 	const struct reading *readings; /* in the order of their indexes: also those that have vanished */
 };
 
+/* What an aggregate says now. */
+struct aggregate_reading {
+	double value;     /* NaN: there is none */
+	const char *text; /* what a function of Lua made of it; NULL: none did. As long as the snapshot */
+	double samples;   /* known ones in its window */
+	double unknown;   /* unknown ones in its window: left out */
+};
+
 /* A copy of everything at one moment. For snapshot_free(). */
 struct snapshot {
 	struct metric *metric;
-	uint64_t generation; /* goes up with every change */
-	int64_t time;        /* of the newest sample, wall clock, ns; 0: none since the start */
-	int64_t since;       /* when the service was last started: wall clock, ns; 0: never */
+	const struct plan *plan; /* that it is a picture of: held as long as the snapshot */
+	uint64_t generation;     /* goes up with every change */
+	int64_t time;            /* of the newest sample, wall clock, ns; 0: none since the start */
+	int64_t since;           /* when the service was last started: wall clock, ns; 0: never */
 	size_t family_count;
 	const struct family_snapshot *families; /* in the plan's order */
 	size_t aggregate_count;
-	const double *aggregates; /* in the plan's order; NaN: no value in the window */
+	const struct aggregate_reading *aggregates; /* in the plan's order */
 };
 
 struct metric;
 
-struct metric *metric_new(const struct plan *plan);
+struct metric *metric_new(const struct plan *plan); /* holds the plan */
 void metric_free(struct metric *metric);
+
+/* The plan of now, for plan_release(). Any thread. */
+const struct plan *metric_plan(struct metric *metric) __attribute__((warn_unused_result));
+
+/* Goes over to another plan, all at once. Families that it has as well (plan_same_family) keep their instances and their
+ * values, also where a plugin has another interval; windows that it has as well keep what they hold, and those over
+ * "service" that are new begin now. Sampler thread, while no batch that was interned has yet to be published. */
+void metric_adopt(struct metric *metric, const struct plan *plan);
+
+/* Whether an aggregate's window lacks its past: metric_remember() has not been called since it began. Main thread. */
+bool metric_is_new(struct metric *metric, size_t aggregate);
 
 /* Whom to tell of gaps that samples show: a counter that went down, an instance that is not there any more. Once, before
  * sampling starts. */
@@ -86,10 +106,31 @@ bool metric_forget(struct metric *metric, size_t family, const char *instance);
  * that a crash loses little of them. Any thread. */
 void metric_tell_gone(struct metric *metric);
 
-/* Gives a window what the store remembers of it: a row that ended at `time` (wall clock, ns), lasting `span` (ns).
- * Only before sampling starts, in the order of time, and only for aggregates with a duration. */
-void metric_remember(struct metric *metric, size_t aggregate, int64_t time, int64_t span, double min, double avg,
-                     double max);
+/* Gives a window what the store remembers of it, all rows at once, oldest first. What the window holds by now stays: rows
+ * that end within it are left out. Main thread; only for aggregates with a duration, of the plan of now. */
+struct metric_row {
+	int64_t time, span;   /* when it ended, and how long it lasted: wall clock, ns */
+	double min, avg, max; /* NaN: unknown */
+};
+void metric_remember(struct metric *metric, size_t aggregate, const struct metric_row *rows, size_t count);
+
+/* What a function of Lua is to be shown of an aggregate's window: one block, for free(). */
+struct metric_window {
+	size_t count;
+	const double *values, *times; /* times in s since 1970 */
+	double over;                  /* s; 0: service */
+	double samples, unknown;
+	double min, max, avg, sum, last, stddev;
+	double value; /* of a built-in fn; NaN otherwise */
+};
+struct metric_window *metric_window(struct metric *metric, size_t aggregate) __attribute__((warn_unused_result));
+
+/* What the function made of it; `text` may be NULL and is copied. Sampler thread. */
+void metric_set_result(struct metric *metric, size_t aggregate, double value, const char *text);
+
+/* The newest value of a metric; NaN: unknown, or no such instance. `instance` NULL: of a family without instances, or
+ * with one. Any thread. */
+double metric_get(struct metric *metric, size_t family, size_t field, const char *instance);
 
 /* Any thread. What was forgotten meanwhile is kept until no snapshot is left: hold one for moments only, and not beyond
  * metric_free(). */

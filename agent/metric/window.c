@@ -1,7 +1,17 @@
 /* metric/window.c: rows in a ring; the oldest fall out at one end, neighbours join when there are too many.
  *
- * Adding is amortised constant time. A value is computed only when somebody asks, by one walk over the rows (at most
- * 4096, some microseconds): an agent that nobody asks pays nothing for its aggregates but the adding. */
+ * What all rows come to cannot be had by taking away what leaves: a maximum cannot be taken back, and a sum would keep
+ * the error of every addition. So the window is a queue of two stacks. The young rows, added last, are also kept as one
+ * (`young`), to which a new sample is joined. Of the old rows, from the middle to the end that they leave by, it is known
+ * what all from here to the middle come to: when one leaves, that of the next is ready. When the old have all left, the
+ * young ones become the old (turn()), which is a walk over each row once in its life.
+ *
+ * To know it for each old row would double the memory, so it is known of every WINDOW_STEP-th (`steps`), and within the
+ * step that is being left of each row up to the step's end (`near`).
+ *
+ *     begin            next step                       middle           end
+ *       | near[begin] -> |   steps[next step]  ----------> |    young     |
+ */
 #include "metric/window.h"
 
 #include <math.h>
@@ -9,57 +19,131 @@
 
 #include "base/memory.h"
 
-#define ROOM_FIRST 16
+#define ROOM_FIRST WINDOW_STEP
 
-void window_begin(struct window *window, int64_t over, bool quantiles)
-{
-	*window = (struct window){.over = over, .quantiles = quantiles};
-	window_reset(window);
-}
+/* --- rows ---------------------------------------------------------------------------------------------------------- */
 
-void window_release(struct window *window)
-{
-	free(window->rows);
-	window->rows = NULL;
-}
-
-void window_reset(struct window *window)
-{
-	window->now = 0;
-	window->last = NAN;
-	window->total = (struct window_row){.min = NAN, .max = NAN};
-	window->share = 1;
-	window->head = window->count = 0;
-}
-
-/* The i-th row, the oldest first. The room is a power of two. */
-static struct window_row *row_at(const struct window *window, size_t i)
-{
-	return &window->rows[(window->head + i) & (window->room - 1)];
-}
-
-/* Adds `row` to `into`; either may be empty. The spread is that of Chan, Golub and LeVeque (1979): no cancellation. */
+/* Adds the younger `row` to `into`; either may be empty. The spread is that of Chan, Golub and LeVeque (1979): no
+ * cancellation. */
 static void join(struct window_row *into, const struct window_row *row)
 {
-	double apart;
+	double unknown = into->unknown + row->unknown, apart;
+	int64_t first = into->count + into->unknown > 0 ? into->first : row->first;
 
+	if (row->count + row->unknown <= 0)
+		return;
 	if (into->count <= 0) {
 		*into = *row;
-		return;
+	} else if (row->count > 0) {
+		apart = row->sum / row->weight - into->sum / into->weight;
+		into->spread += row->spread + apart * apart * (into->weight / (into->weight + row->weight)) * row->weight;
+		into->count += row->count;
+		into->weight += row->weight;
+		into->sum += row->sum;
+		into->min = fmin(into->min, row->min);
+		into->max = fmax(into->max, row->max);
 	}
-	apart = row->sum / row->weight - into->sum / into->weight;
-	into->spread += row->spread + apart * apart * (into->weight / (into->weight + row->weight)) * row->weight;
+	into->first = first;
 	into->time = row->time;
-	into->count += row->count;
-	into->weight += row->weight;
-	into->sum += row->sum;
-	into->min = fmin(into->min, row->min);
-	into->max = fmax(into->max, row->max);
+	into->unknown = unknown;
 }
+
+/* A sum of thousands is rounded thousands of times: an average may end up a hair beside its values. */
+double window_average(const struct window_row *row)
+{
+	return fmax(row->min, fmin(row->max, row->sum / row->weight));
+}
+
+static struct window_row *row_at(const struct window *window, uint64_t number)
+{
+	return &window->rows[number & (window->room - 1)];
+}
+
+size_t window_count(const struct window *window)
+{
+	return window->end - window->begin;
+}
+
+const struct window_row *window_row(const struct window *window, size_t i)
+{
+	return row_at(window, window->begin + i);
+}
+
+/* --- the two stacks ------------------------------------------------------------------------------------------------ */
+
+static struct window_row *step_at(const struct window *window, uint64_t number)
+{
+	return &window->steps[number / WINDOW_STEP & (window->room / WINDOW_STEP - 1)];
+}
+
+/* Where the step of a row ends, or the old rows do. */
+static uint64_t end_of_step(const struct window *window, uint64_t number)
+{
+	uint64_t end = (number / WINDOW_STEP + 1) * WINDOW_STEP;
+
+	return end < window->middle ? end : window->middle;
+}
+
+/* What old rows come to from each on, within the first step. */
+static void look_near(struct window *window)
+{
+	struct window_row sum = {0};
+
+	for (uint64_t number = end_of_step(window, window->begin); number-- > window->begin;) {
+		struct window_row row = *row_at(window, number);
+
+		join(&row, &sum);
+		window->near[number % WINDOW_STEP] = sum = row;
+	}
+}
+
+/* Makes all rows old but the last, which may still be joined. */
+static void turn(struct window *window)
+{
+	struct window_row sum = {0};
+
+	window->middle = window->end > window->begin ? window->end - 1 : window->begin;
+	window->young = window->end > window->begin ? *row_at(window, window->middle) : (struct window_row){0};
+	for (uint64_t number = window->middle; number-- > window->begin;) {
+		struct window_row row = *row_at(window, number);
+
+		join(&row, &sum);
+		sum = row;
+		if (number % WINDOW_STEP == 0)
+			*step_at(window, number) = sum;
+	}
+	look_near(window);
+}
+
+static void drop_oldest(struct window *window)
+{
+	window->begin++;
+	if (window->begin >= window->middle)
+		turn(window);
+	else if (window->begin % WINDOW_STEP == 0)
+		look_near(window);
+}
+
+struct window_row window_total(const struct window *window)
+{
+	struct window_row total = {0};
+	uint64_t next;
+
+	if (window->begin < window->middle) {
+		total = window->near[window->begin % WINDOW_STEP];
+		next = end_of_step(window, window->begin);
+		if (next < window->middle)
+			join(&total, step_at(window, next));
+	}
+	join(&total, &window->young);
+	return total;
+}
+
+/* --- coming and going ---------------------------------------------------------------------------------------------- */
 
 static bool may_share(const struct window *window, const struct window_row *old, const struct window_row *young)
 {
-	return old->count + young->count <= window->share &&
+	return old->count + old->unknown + young->count + young->unknown <= window->share &&
 	       (window->over == 0 || young->time - old->first <= window->over / WINDOW_BLUR);
 }
 
@@ -67,20 +151,21 @@ static bool may_share(const struct window *window, const struct window_row *old,
  * apart, and of rows that are too long to be joined a window holds no more than two for each WINDOW_BLUR-th. */
 static void condense(struct window *window)
 {
-	while (window->count > WINDOW_ROWS / 4 * 3) {
-		size_t kept = 1;
+	while (window_count(window) > WINDOW_ROWS / 4 * 3) {
+		uint64_t kept = window->begin + 1;
 
 		window->share *= 2;
-		for (size_t i = 1; i < window->count; i++) {
-			struct window_row *row = row_at(window, i), *before = row_at(window, kept - 1);
+		for (uint64_t number = kept; number < window->end; number++) {
+			struct window_row *row = row_at(window, number), *before = row_at(window, kept - 1);
 
 			if (may_share(window, before, row))
 				join(before, row);
 			else
 				*row_at(window, kept++) = *row;
 		}
-		window->count = kept;
+		window->end = kept;
 	}
+	turn(window);
 }
 
 static void grow(struct window *window)
@@ -88,38 +173,79 @@ static void grow(struct window *window)
 	size_t room = window->room ? 2 * window->room : ROOM_FIRST;
 	struct window_row *rows = memory_array(room, sizeof(*rows));
 
-	for (size_t i = 0; i < window->count; i++)
-		rows[i] = *row_at(window, i);
+	for (uint64_t number = window->begin; number < window->end; number++)
+		rows[number & (room - 1)] = *row_at(window, number);
 	free(window->rows);
+	free(window->steps);
 	window->rows = rows;
 	window->room = room;
-	window->head = 0;
+	window->steps = memory_array(room / WINDOW_STEP, sizeof(*window->steps));
+	turn(window);
 }
 
 static void append(struct window *window, const struct window_row *row)
 {
-	if (window->over == 0)
-		join(&window->total, row);
-	if (window->over == 0 && !window->quantiles)
-		return;
-	if (window->count > 0 && may_share(window, row_at(window, window->count - 1), row)) {
-		join(row_at(window, window->count - 1), row);
-		return;
+	bool shares = window->end > window->begin && may_share(window, row_at(window, window->end - 1), row);
+
+	if (window->has_rows && !shares) {
+		if (window_count(window) == WINDOW_ROWS)
+			condense(window);
+		if (window_count(window) == window->room)
+			grow(window);
+		*row_at(window, window->end++) = *row;
+	} else if (shares) {
+		join(row_at(window, window->end - 1), row);
 	}
-	if (window->count == WINDOW_ROWS)
-		condense(window);
-	if (window->count == window->room)
-		grow(window);
-	*row_at(window, window->count++) = *row;
+	join(&window->young, row);
+}
+
+void window_begin(struct window *window, int64_t over)
+{
+	*window = (struct window){.over = over, .has_rows = over > 0};
+	window_reset(window);
+}
+
+void window_release(struct window *window)
+{
+	free(window->rows);
+	free(window->steps);
+	window->rows = window->steps = NULL;
+}
+
+void window_reset(struct window *window)
+{
+	window->now = 0;
+	window->last = NAN;
+	window->share = 1;
+	window->begin = window->middle = window->end = 0;
+	window->young = (struct window_row){0};
+}
+
+void window_want(struct window *window, bool rows, bool quantiles)
+{
+	struct window_row all = window_total(window);
+
+	window->quantiles = quantiles;
+	if (window->over > 0 || rows == window->has_rows)
+		return;
+	window->has_rows = rows;
+	window_release(window);
+	window->room = 0;
+	window->begin = window->middle = window->end = 0;
+	window->young = (struct window_row){0};
+	if (all.count + all.unknown > 0)
+		append(window, &all);
 }
 
 /* Moves everything back by as much as the clock was. */
 static void shift(struct window *window, int64_t back)
 {
-	for (size_t i = 0; i < window->count; i++) {
-		row_at(window, i)->first -= back;
-		row_at(window, i)->time -= back;
+	for (uint64_t number = window->begin; number < window->end; number++) {
+		row_at(window, number)->first -= back;
+		row_at(window, number)->time -= back;
 	}
+	if (window->has_rows)
+		turn(window);
 }
 
 void window_advance(struct window *window, int64_t now)
@@ -127,80 +253,77 @@ void window_advance(struct window *window, int64_t now)
 	if (window->now > now)
 		shift(window, window->now - now);
 	window->now = now;
-	if (window->over == 0)
-		return;
-	while (window->count > 0 && row_at(window, 0)->time <= now - window->over) {
-		window->head = (window->head + 1) & (window->room - 1);
-		window->count--;
-	}
+	while (window->over > 0 && window->begin < window->end && row_at(window, window->begin)->time <= now - window->over)
+		drop_oldest(window);
 }
 
 void window_add(struct window *window, double value, double weight)
 {
-	const struct window_row row = {
-		.first = window->now,
-		.time = window->now,
-		.count = 1,
-		.weight = weight,
-		.sum = value * weight,
-		.min = value,
-		.max = value,
-	};
+	struct window_row row = {.first = window->now, .time = window->now};
 
-	if (!isfinite(value) || !(weight > 0))
-		return;
+	if (isfinite(value) && weight > 0) {
+		row.count = 1;
+		row.weight = weight;
+		row.sum = value * weight;
+		row.min = row.max = window->last = value;
+	} else {
+		row.unknown = 1;
+	}
 	append(window, &row);
-	window->last = value;
 }
 
-void window_remember(struct window *window, const struct window_row *row)
+/* --- history ------------------------------------------------------------------------------------------------------- */
+
+/* Of the rows, those that lie before what the window holds, from the first known one on, and to the last where nothing
+ * comes after it. Returns how many are left. */
+static size_t fit(const struct window *window, const struct window_row **rows, size_t count)
 {
-	if (row->time < window->now || !isfinite(row->sum) || !(row->weight > 0))
-		return;
-	window_advance(window, row->time);
-	append(window, row);
-	window->last = row->sum / row->weight;
+	bool empty = window->begin == window->end;
+	int64_t before = !empty ? row_at(window, window->begin)->first : window->now ? window->now + 1 : INT64_MAX;
+
+	while (count > 0 && (*rows)[count - 1].time >= before)
+		count--;
+	while (count > 0 && empty && (*rows)[count - 1].count <= 0)
+		count--;
+	for (; count > 0 && (*rows)->count <= 0; count--)
+		(*rows)++;
+	return count;
 }
 
-/* Everything that the window holds as one row, but for its spread. */
-static struct window_row total(const struct window *window)
+void window_remember(struct window *window, const struct window_row *rows, size_t count)
 {
-	struct window_row all = {.min = INFINITY, .max = -INFINITY};
+	struct window whole;
 
-	if (window->over == 0)
-		return window->total;
-	for (size_t i = 0; i < window->count; i++) {
-		const struct window_row *row = row_at(window, i);
-
-		all.count += row->count;
-		all.weight += row->weight;
-		all.sum += row->sum;
-		all.min = fmin(all.min, row->min);
-		all.max = fmax(all.max, row->max);
+	window_begin(&whole, window->over);
+	window_want(&whole, window->has_rows, window->quantiles);
+	count = fit(window, &rows, count);
+	for (size_t i = 0; i < count; i++) {
+		if (rows[i].time < whole.now)
+			continue;
+		window_advance(&whole, rows[i].time);
+		append(&whole, &rows[i]);
+		if (rows[i].count > 0)
+			whole.last = window_average(&rows[i]);
 	}
-	return all;
+	for (size_t i = 0; i < window_count(window); i++)
+		append(&whole, window_row(window, i));
+	if (!isnan(window->last))
+		whole.last = window->last;
+	if (window->now > 0)
+		window_advance(&whole, window->now);
+	window_swap(&whole, window);
+	window_release(&whole);
 }
 
-/* A sum of thousands is rounded thousands of times: an average may end up a hair beside its values. */
-static double average(const struct window_row *row)
+void window_swap(struct window *a, struct window *b)
 {
-	return fmax(row->min, fmin(row->max, row->sum / row->weight));
+	struct window other = *a;
+
+	*a = *b;
+	*b = other;
 }
 
-static double deviation(const struct window *window, const struct window_row *all)
-{
-	double mean = average(all), spread = 0;
-
-	if (window->over == 0)
-		return sqrt(all->spread / all->weight);
-	for (size_t i = 0; i < window->count; i++) {
-		const struct window_row *row = row_at(window, i);
-		double apart = row->sum / row->weight - mean;
-
-		spread += row->spread + apart * apart * row->weight;
-	}
-	return sqrt(spread / all->weight);
-}
+/* --- answers ------------------------------------------------------------------------------------------------------- */
 
 struct weighed {
 	double value, weight;
@@ -215,18 +338,20 @@ static int by_value(const void *left, const void *right)
 
 static double quantile_of(const struct window *window, double quantile)
 {
-	struct weighed *values = memory_array(window->count, sizeof(*values));
+	struct weighed *values = memory_array(window_count(window) + 1, sizeof(*values));
 	double sum = 0, wanted, found;
-	size_t i = 0;
+	size_t i = 0, count = 0;
 
-	for (size_t row = 0; row < window->count; row++) {
-		values[row] = (struct weighed){average(row_at(window, row)), row_at(window, row)->weight};
-		sum += values[row].weight;
+	for (size_t row = 0; row < window_count(window); row++) {
+		if (window_row(window, row)->count <= 0)
+			continue;
+		values[count++] = (struct weighed){window_average(window_row(window, row)), window_row(window, row)->weight};
+		sum += values[count - 1].weight;
 	}
-	qsort(values, window->count, sizeof(*values), by_value);
+	qsort(values, count, sizeof(*values), by_value);
 	wanted = quantile * sum * (1 - 1e-12); /* 0.95 * 20 may come out above 19 */
 	sum = values[0].weight;
-	while (sum < wanted && i + 1 < window->count)
+	while (sum < wanted && i + 1 < count)
 		sum += values[++i].weight;
 	found = values[i].value;
 	free(values);
@@ -235,7 +360,7 @@ static double quantile_of(const struct window *window, double quantile)
 
 double window_value(const struct window *window, enum plan_fn fn, double quantile)
 {
-	struct window_row all = total(window);
+	struct window_row all = window_total(window);
 
 	if (fn == PLAN_COUNT)
 		return all.count;
@@ -247,13 +372,13 @@ double window_value(const struct window *window, enum plan_fn fn, double quantil
 	case PLAN_MAX:
 		return all.max;
 	case PLAN_AVG:
-		return average(&all);
+		return window_average(&all);
 	case PLAN_SUM:
 		return all.sum;
 	case PLAN_LAST:
 		return window->last;
 	case PLAN_STDDEV:
-		return deviation(window, &all);
+		return sqrt(all.spread / all.weight);
 	case PLAN_QUANTILE:
 		return quantile_of(window, quantile);
 	case PLAN_COUNT:

@@ -32,7 +32,7 @@ struct report {
 };
 
 /* The seed contract: {"current_stat": …, "past_stat": …}. NULL: there is no sample yet. Pure. */
-char *report_stats(const struct plan *plan, const struct snapshot *snapshot);
+char *report_stats(const struct snapshot *snapshot);
 
 /* *failing: nothing is sampled or stored, for the status 503. */
 char *report_health(const struct report *report, bool *failing);

@@ -91,19 +91,39 @@ static json_t *format_value(const char *format, double value)
 	return tree_text(text);
 }
 
-static json_t *show_aggregate(const struct plan *plan, const struct plan_aggregate *aggregate, double value)
+/* What a function answers may be of any size: three decimals, or four digits of what is smaller than 1. */
+static json_t *show_answer(double value)
+{
+	int decimals = 3;
+
+	if (value == floor(value))
+		return tree_value(value);
+	for (double size = fabs(value); size < 1 && decimals < 20; size *= 10)
+		decimals++;
+	return tree_number(value, decimals);
+}
+
+/* A built-in function's value is shown by the text that was made of it; where there is no value, no text is shown. A
+ * function of Lua may answer a text alone. */
+static json_t *show_aggregate(const struct plan *plan, const struct plan_aggregate *aggregate,
+                              const struct aggregate_reading *reading)
 {
 	const struct pindrop_field *field = &plan->families[aggregate->family].table->fields[aggregate->field];
 
-	if (isnan(value))
+	if (reading->text && (aggregate->fn == PLAN_FUNCTION || !isnan(reading->value)))
+		return tree_text(reading->text);
+	if (isnan(reading->value))
 		return json_null();
 	if (aggregate->format)
-		return format_value(aggregate->format, value);
-	return tree_number(value, aggregate->fn == PLAN_COUNT ? 0 : field->decimals);
+		return format_value(aggregate->format, reading->value);
+	if (aggregate->fn == PLAN_FUNCTION)
+		return show_answer(reading->value);
+	return tree_number(reading->value, aggregate->fn == PLAN_COUNT || aggregate->fn == PLAN_ETA ? 0 : field->decimals);
 }
 
-static json_t *show_past(const struct plan *plan, const struct snapshot *snapshot)
+static json_t *show_past(const struct snapshot *snapshot)
 {
+	const struct plan *plan = snapshot->plan;
 	json_t *past = json_object();
 	char since[CLOCK_TEXT_SIZE];
 
@@ -111,12 +131,13 @@ static json_t *show_past(const struct plan *plan, const struct snapshot *snapsho
 	json_object_set_new(past, "service_start_time", json_string(since));
 	for (size_t i = 0; i < plan->aggregate_count; i++)
 		json_object_set_new(past, plan->aggregates[i].name,
-		                    show_aggregate(plan, &plan->aggregates[i], snapshot->aggregates[i]));
+		                    show_aggregate(plan, &plan->aggregates[i], &snapshot->aggregates[i]));
 	return past;
 }
 
-char *report_stats(const struct plan *plan, const struct snapshot *snapshot)
+char *report_stats(const struct snapshot *snapshot)
 {
+	const struct plan *plan = snapshot->plan;
 	json_t *root, *current;
 
 	if (snapshot->time == 0)
@@ -131,6 +152,6 @@ char *report_stats(const struct plan *plan, const struct snapshot *snapshot)
 		if (family->stat)
 			tree_set(current, family->stat, show_family(family, &snapshot->families[i]));
 	}
-	json_object_set_new(root, "past_stat", show_past(plan, snapshot));
+	json_object_set_new(root, "past_stat", show_past(snapshot));
 	return tree_end(root);
 }

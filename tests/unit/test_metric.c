@@ -1,4 +1,4 @@
-/* links: agent/metric/metric.c agent/metric/catalogue.c agent/metric/gap_list.c agent/metric/window.c agent/metric/batch.c agent/config/share.c agent/base/memory.c agent/base/clock.c */
+/* links: agent/metric/metric.c agent/metric/catalogue.c agent/metric/gap_list.c agent/metric/view.c agent/metric/window.c agent/metric/batch.c agent/config/share.c agent/base/memory.c agent/base/clock.c */
 #include <malloc.h>
 #include <math.h>
 #include <pthread.h>
@@ -115,7 +115,7 @@ static void say(struct metric *metric, double second, double level, double total
 static double ask(struct metric *metric, size_t aggregate)
 {
 	struct snapshot *snapshot = metric_snapshot(metric);
-	double value = snapshot->aggregates[aggregate];
+	double value = snapshot->aggregates[aggregate].value;
 
 	snapshot_free(snapshot);
 	return value;
@@ -143,8 +143,8 @@ static void nothing_is_known_before_the_first_sample(void **state)
 	assert_true(snapshot->time == 0 && snapshot->since == START);
 	assert_int_equal(snapshot->family_count, FAMILY_COUNT);
 	assert_int_equal(snapshot->families[DISK].reading_count, 0);
-	assert_true(isnan(snapshot->aggregates[CPU_MAX]));
-	assert_true(snapshot->aggregates[CPU_RECENT] == 0);
+	assert_true(isnan(snapshot->aggregates[CPU_MAX].value));
+	assert_true(snapshot->aggregates[CPU_RECENT].value == 0);
 	snapshot_free(snapshot);
 }
 
@@ -254,7 +254,7 @@ static void ten_thousand_instances_are_told_apart(void **state)
 		assert_string_equal(snapshot->families[DISK].readings[i].instance->name, name);
 		assert_true(snapshot->families[DISK].readings[i].values[LEVEL] == (double)i);
 	}
-	assert_true(snapshot->aggregates[DISK_MAX] == 9999 && snapshot->aggregates[DISK_COUNT] == 30000);
+	assert_true(snapshot->aggregates[DISK_MAX].value == 9999 && snapshot->aggregates[DISK_COUNT].value == 30000);
 	snapshot_free(snapshot);
 	batch_release(&batch);
 }
@@ -326,13 +326,13 @@ static void a_maximum_is_never_below_what_is_shown(void **state)
 		publish(metric, &batch);
 		batch_release(&batch);
 		snapshot = metric_snapshot(metric);
-		low = snapshot->aggregates[CPU_MIN];
-		middle = snapshot->aggregates[CPU_AVG];
-		high = snapshot->aggregates[CPU_MAX];
+		low = snapshot->aggregates[CPU_MIN].value;
+		middle = snapshot->aggregates[CPU_AVG].value;
+		high = snapshot->aggregates[CPU_MAX].value;
 		assert_true(isnan(middle) || (low <= middle && middle <= high));
 		level = snapshot->families[CPU].readings[0].values[LEVEL];
-		assert_true(isnan(level) || (level <= high && level <= snapshot->aggregates[CPU_RECENT_MAX]));
-		assert_true(isnan(level) || snapshot->aggregates[CPU_P90] <= high);
+		assert_true(isnan(level) || (level <= high && level <= snapshot->aggregates[CPU_RECENT_MAX].value));
+		assert_true(isnan(level) || snapshot->aggregates[CPU_P90].value <= high);
 		snapshot_free(snapshot);
 		if (random() % 500 == 0)
 			metric_restart(metric, START + (int64_t)(second * 1e9));
@@ -353,8 +353,8 @@ static void a_restart_begins_service_windows_anew(void **state)
 	assert_true(snapshot->time == 0 && snapshot->since == START + 2 * CLOCK_SECOND);
 	assert_false(snapshot->families[CPU].readings[0].present);
 	assert_true(isnan(snapshot->families[CPU].readings[0].values[LEVEL]));
-	assert_true(isnan(snapshot->aggregates[CPU_MAX]) && isnan(snapshot->aggregates[CPU_P90]));
-	assert_true(snapshot->aggregates[CPU_RECENT_MAX] == 90); /* a duration outlives it */
+	assert_true(isnan(snapshot->aggregates[CPU_MAX].value) && isnan(snapshot->aggregates[CPU_P90].value));
+	assert_true(snapshot->aggregates[CPU_RECENT_MAX].value == 90); /* a duration outlives it */
 	snapshot_free(snapshot);
 	say(metric, 3, 10, 0);
 	assert_true(ask(metric, CPU_MAX) == 10 && ask(metric, CPU_RECENT) == 2);
@@ -363,14 +363,20 @@ static void a_restart_begins_service_windows_anew(void **state)
 static void history_is_remembered_once(void **state)
 {
 	struct metric *metric = *state;
-
 	/* CPU_RECENT and CPU_RECENT_MAX share their window, and are each given the same rows. */
-	for (size_t aggregate = CPU_RECENT; aggregate <= CPU_RECENT_MAX; aggregate++) {
-		metric_remember(metric, aggregate, START - 5 * CLOCK_SECOND, 5 * CLOCK_SECOND, 1, 2, 50);
-		metric_remember(metric, aggregate, START - 4 * CLOCK_SECOND, CLOCK_SECOND, NAN, NAN, NAN);
-		metric_remember(metric, aggregate, START - 3 * CLOCK_SECOND, CLOCK_SECOND, NAN, 3, NAN);
-	}
-	metric_remember(metric, CPU_MAX, START, CLOCK_SECOND, 1000, 1000, 1000); /* not over a duration */
+	const struct metric_row rows[] = {
+		{START - 5 * CLOCK_SECOND, 5 * CLOCK_SECOND, 1, 2, 50},
+		{START - 4 * CLOCK_SECOND, CLOCK_SECOND, NAN, NAN, NAN},
+		{START - 3 * CLOCK_SECOND, CLOCK_SECOND, NAN, 3, NAN},
+		{START - 2 * CLOCK_SECOND, CLOCK_SECOND, NAN, NAN, NAN},
+	};
+
+	assert_true(metric_is_new(metric, CPU_RECENT) && metric_is_new(metric, CPU_RECENT_MAX));
+	assert_false(metric_is_new(metric, CPU_MAX)); /* since the start there is no past */
+	for (size_t aggregate = CPU_RECENT; aggregate <= CPU_RECENT_MAX; aggregate++)
+		metric_remember(metric, aggregate, rows, 4);
+	metric_remember(metric, CPU_MAX, rows, 4); /* not over a duration */
+	assert_false(metric_is_new(metric, CPU_RECENT) || metric_is_new(metric, CPU_RECENT_MAX));
 	assert_true(ask(metric, CPU_RECENT) == 6);
 	say(metric, 1, 20, 0);
 	assert_true(ask(metric, CPU_RECENT) == 7 && ask(metric, CPU_RECENT_MAX) == 50);
@@ -412,7 +418,7 @@ static void a_sample_from_before_a_restart_is_not_current(void **state)
 	snapshot = metric_snapshot(metric);
 	assert_true(snapshot->time == 0 && !snapshot->families[CPU].readings[0].present);
 	assert_true(isnan(snapshot->families[CPU].readings[0].values[LEVEL]));
-	assert_true(isnan(snapshot->aggregates[CPU_MAX]) && snapshot->aggregates[CPU_RECENT_MAX] == 90);
+	assert_true(isnan(snapshot->aggregates[CPU_MAX].value) && snapshot->aggregates[CPU_RECENT_MAX].value == 90);
 	snapshot_free(snapshot);
 	batches[0] = &young;
 	metric_publish(metric, batches, 1);
@@ -673,7 +679,7 @@ static bool is_whole(const struct snapshot *snapshot)
 	for (size_t i = 0; i < disks->reading_count; i++)
 		if (disks->readings[i].present && disks->readings[i].values[LEVEL] != level)
 			return false;
-	return snapshot->aggregates[CPU_MAX] >= level && snapshot->families[CPU].time == disks->time;
+	return snapshot->aggregates[CPU_MAX].value >= level && snapshot->families[CPU].time == disks->time;
 }
 
 static void *look_on(void *argument)

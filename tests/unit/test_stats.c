@@ -74,11 +74,12 @@ static const struct reading io_readings[] = {{&sda, NULL, true, true, 1, one},
 static const struct reading space_readings[] = {{&root, sda_labels, true, true, 1, space_values},
                                                 {&odd, sda_labels, true, true, 1, unknown},
                                                 {&gone, NULL, false, true, 1, space_values}};
-static const double values[] = {13.44, 1.8499, 17, NAN};
+static const struct aggregate_reading values[] = {{.value = 13.44}, {.value = 1.8499}, {.value = 17}, {.value = NAN}};
 
 static struct snapshot snapshot(const struct family_snapshot *of)
 {
 	return (struct snapshot){.time = 1460421017 * CLOCK_SECOND + 382492000,
+	                         .plan = &plan,
 	                         .since = 1,
 	                         .family_count = 4,
 	                         .families = of,
@@ -89,7 +90,7 @@ static struct snapshot snapshot(const struct family_snapshot *of)
 static json_t *stats(const struct family_snapshot *of)
 {
 	struct snapshot all = snapshot(of);
-	char *text = report_stats(&plan, &all);
+	char *text = report_stats(&all);
 	json_t *json = json_loads(text, 0, NULL);
 
 	assert_non_null(json);
@@ -165,7 +166,7 @@ static void what_was_never_sampled_is_null(void **state)
 	equals(json, "current_stat.disk_stat", "{\"count\": {\"read_count\": null}, \"parts\": []}");
 	json_decref(json);
 	none.time = 0;
-	assert_null(report_stats(&plan, &none));
+	assert_null(report_stats(&none));
 }
 
 /* A text and a number that say the same round the same way: a maximum is never below what is shown. */
@@ -173,7 +174,8 @@ static void rounding_is_one(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 2000; i++) {
-		const double usage[] = {i * 0.05 + (i % 7) * 1e-9, 0, 0}, past[] = {usage[0], 0, 0, NAN};
+		const double usage[] = {i * 0.05 + (i % 7) * 1e-9, 0, 0};
+		const struct aggregate_reading past[] = {{.value = usage[0]}, {.value = 0}, {.value = 0}, {.value = NAN}};
 		const struct reading readings[] = {{&alone, NULL, true, true, 1, usage}};
 		const struct family_snapshot of[] = {{1, 1, readings}, {0, 0, NULL}, {0, 0, NULL}, {0, 0, NULL}};
 		struct snapshot all = snapshot(of);
@@ -182,7 +184,7 @@ static void rounding_is_one(void **state)
 		double shown, most;
 
 		all.aggregates = past;
-		text = report_stats(&plan, &all);
+		text = report_stats(&all);
 		json = json_loads(text, 0, NULL);
 		shown = json_number_value(
 			json_object_get(json_object_get(json_object_get(json, "current_stat"), "cpu_stat"), "usage"));
@@ -209,10 +211,17 @@ static void extremes_enclose_the_average(void **state)
 	srand(1);
 	for (int i = 0; i < 2000; i++) {
 		double low = rand() % 1000 * 0.05, high = low + rand() % 3 * 0.05, shown[3];
-		const double past[] = {low, low + (high - low) * rand() / RAND_MAX, high};
-		struct snapshot all = {
-			.time = 1, .since = 1, .family_count = 1, .families = of, .aggregate_count = 3, .aggregates = past};
-		char *text = report_stats(&just_cpu, &all);
+		const struct aggregate_reading past[] = {{.value = low},
+		                                         {.value = low + (high - low) * rand() / RAND_MAX},
+		                                         {.value = high}};
+		struct snapshot all = {.plan = &just_cpu,
+		                       .time = 1,
+		                       .since = 1,
+		                       .family_count = 1,
+		                       .families = of,
+		                       .aggregate_count = 3,
+		                       .aggregates = past};
+		char *text = report_stats(&all);
 		json_t *json = json_loads(text, 0, NULL);
 
 		for (size_t k = 0; k < 3; k++) {
@@ -220,7 +229,7 @@ static void extremes_enclose_the_average(void **state)
 
 			assert_non_null(value);
 			shown[k] = strtod(value, NULL);
-			assert_true(fabs(shown[k] - past[k]) <= 0.05 + 1e-9);
+			assert_true(fabs(shown[k] - past[k].value) <= 0.05 + 1e-9);
 		}
 		assert_true(shown[0] <= shown[1] && shown[1] <= shown[2]);
 		json_decref(json);

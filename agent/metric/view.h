@@ -1,0 +1,34 @@
+/* metric/view.h: the windows of a plan's aggregates.
+ *
+ * Aggregates that look at the same thing for as long share a view: avg and max of it see the same samples. When another
+ * plan takes over, a view that both have goes on with all that it holds. Belongs to one thread at a time. */
+#ifndef METRIC_VIEW_H
+#define METRIC_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config/plan.h"
+#include "metric/window.h"
+
+struct view {
+	size_t family, field;
+	const char *instance; /* NULL: all; the plan's */
+	bool fresh;           /* it slides, and has not been told of its past */
+	struct window window;
+};
+
+struct views {
+	size_t count;
+	struct view *views;
+	size_t *of; /* by aggregate */
+};
+
+void views_begin(struct views *views, const struct plan *plan);
+void views_release(struct views *views);
+
+/* Goes over from one plan to another. The windows of views that both have (the same family, field, instance and
+ * duration, by their names) go on. */
+void views_adopt(struct views *views, const struct plan *old, const struct plan *plan);
+
+#endif
