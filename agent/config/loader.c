@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -14,7 +15,9 @@
 /* A plugin that was found, good or not: a name is tried once. */
 struct entry {
 	char *name;
-	char *path; /* NULL: no such file */
+	char *path;       /* NULL: no such file */
+	struct stat file; /* as it was loaded */
+	bool old;         /* another has taken its place; its table may still be in use */
 	void *library;
 	const struct pindrop_plugin *table;
 	struct error error;
@@ -215,7 +218,7 @@ static int check_unique(const struct loader *loader, const struct entry *entry, 
 	for (size_t i = 0; i < loader->count; i++) {
 		const struct pindrop_plugin *other = loader->entries[i].table;
 
-		for (size_t k = 0; other && k < other->family_count; k++)
+		for (size_t k = 0; other && !loader->entries[i].old && k < other->family_count; k++)
 			for (size_t f = 0; f < entry->table->family_count; f++)
 				if (strcmp(other->families[k].name, entry->table->families[f].name) == 0)
 					return error_set(error, "%s: refused: the plugin \"%s\" has a family \"%s\" already", entry->path,
@@ -244,6 +247,7 @@ static void load_entry(const struct loader *loader, struct entry *entry)
 		tell_missing(loader, entry);
 		return;
 	}
+	stat(entry->path, &entry->file);
 	entry->table = loader_load(entry->path, entry->name, &entry->library, &entry->error);
 	if (entry->table && check_unique(loader, entry, &entry->error) < 0) {
 		loader_unload(entry->library);
@@ -252,13 +256,41 @@ static void load_entry(const struct loader *loader, struct entry *entry)
 	}
 }
 
+/* A file that is replaced is another file; one that is written over has another time. */
+static bool is_replaced(const struct entry *entry)
+{
+	struct stat now;
+
+	return stat(entry->path, &now) == 0 &&
+	       (now.st_ino != entry->file.st_ino || now.st_dev != entry->file.st_dev ||
+	        now.st_mtim.tv_sec != entry->file.st_mtim.tv_sec || now.st_mtim.tv_nsec != entry->file.st_mtim.tv_nsec);
+}
+
+void loader_look_again(struct loader *loader)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < loader->count; i++) {
+		struct entry *entry = &loader->entries[i];
+
+		if (entry->table) {
+			entry->old = entry->old || is_replaced(entry);
+			loader->entries[kept++] = *entry;
+			continue;
+		}
+		free(entry->name);
+		free(entry->path);
+	}
+	loader->count = kept;
+}
+
 void loader_find(void *context, const char *name, struct plan_found *found)
 {
 	struct loader *loader = context;
 	struct entry *entry = NULL;
 
 	for (size_t i = 0; i < loader->count && !entry; i++)
-		if (strcmp(loader->entries[i].name, name) == 0)
+		if (!loader->entries[i].old && strcmp(loader->entries[i].name, name) == 0)
 			entry = &loader->entries[i];
 	if (!entry) {
 		struct entry new = {.name = memory_text(name)};

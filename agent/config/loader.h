@@ -1,7 +1,7 @@
 /* config/loader.h: plugins from shared objects.
  *
  * A ladder: open, symbol, ABI, table, name, no family twice; each rung says in one line which file was refused and
- * why, and undoes the rungs below. Used by main before any thread exists, and by a worker on its only thread. */
+ * why, and undoes the rungs below. A loader belongs to the main thread; a worker loads by itself, on its only thread. */
 #ifndef CONFIG_LOADER_H
 #define CONFIG_LOADER_H
 
@@ -16,6 +16,10 @@ struct loader;
 /* Looks for NAME.so in each of the directories in turn; the array ends with NULL and is copied. */
 struct loader *loader_new(const char *const *directories);
 void loader_free(struct loader *loader); /* unloads all that was found; after plan_release() */
+
+/* Before a plan is made anew: what was not found, or was refused, is looked for again, and what was replaced on the disk
+ * since is loaded anew. Tables that were given out stay valid. */
+void loader_look_again(struct loader *loader);
 
 /* A plan_find: its context is the loader. Loads each name once and refuses a family that another plugin has. */
 void loader_find(void *loader, const char *name, struct plan_found *found);
