@@ -2,10 +2,11 @@
  *
  * Forking a process that has threads is a trap, so the agent forks one small process before its first thread, the
  * nursery, and asks it for workers. The nursery is their parent: it reaps and kills them, and ends with the agent,
- * taking them along. A worker runs one function of the agent's own program, with one end of a stream socket.
+ * taking them along. A worker runs one function of the agent's own program, with one end of a stream socket. It leads a
+ * process group: what it has started (a script's io.popen) ends with it, however it ends.
  *
- * Threads: nursery_start() before any thread exists; afterwards one thread at a time (main until the sampler thread
- * starts, then the sampler thread). */
+ * Threads: nursery_start() before any thread exists; afterwards one thread at a time uses a handle. A second thread has
+ * a branch, which is a handle on the same process with workers of its own. */
 #ifndef WORKER_NURSERY_H
 #define WORKER_NURSERY_H
 
@@ -41,10 +42,14 @@ struct worker {
 struct nursery *nursery_start(const struct worker_kind *const *kinds, size_t count, struct error *error);
 void nursery_stop(struct nursery *nursery); /* ends all workers at once, never waits for one */
 
+/* A second handle for another thread: exits of the workers that it spawns are told there. To be stopped before the
+ * first, which ends its workers. Made by the thread that uses `nursery`. */
+struct nursery *nursery_branch(struct nursery *nursery, struct error *error);
+
 /* Starts a worker; returns when its process exists. Release the worker with worker_release(). */
 int nursery_spawn(struct nursery *nursery, size_t kind, struct worker *worker, struct error *error);
 
-/* Ends a worker by SIGKILL. That it has ended is told by nursery_exited(). Harmless for one that has. */
+/* Ends a worker, with all that it has started, by SIGKILL. That it has ended is told by nursery_exited(). Harmless for one that has. */
 void nursery_kill(struct nursery *nursery, pid_t pid);
 
 /* Readable when a worker has exited. One that exited while another was spawned has been read already: whether there is
@@ -58,5 +63,8 @@ bool nursery_exited(struct nursery *nursery, pid_t *pid, int *status);
 
 /* Closes the agent's end of the socket and unmaps the page. The worker then sees the end of its input. */
 void worker_release(struct worker *worker);
+
+/* In the worker: what ps calls it, 15 bytes of which are seen. */
+void worker_rename(const char *name);
 
 #endif

@@ -76,10 +76,48 @@ static int hang(int socket, struct worker_page *page)
 	return 0;
 }
 
-enum { ECHO, INSPECT, HANG, ANCESTRY, CRASH, KINDS };
+/* Starts a process that keeps the socket open for ever, and ends as it is told. */
+static int beget(int socket, struct worker_page *page)
+{
+	struct message message = {0};
+	const char *how;
+	pid_t child = fork();
+
+	if (child == 0)
+		hang(socket, page);
+	message_put(&message, &child, sizeof(child));
+	message_send(socket, &message, -1);
+	if (message_receive(socket, &message, -1) == 1 && message_get_text(&message, &how) && strcmp(how, "crash") == 0)
+		crash(socket, page);
+	message_release(&message);
+	return 0;
+}
+
+/* Gives itself a name, and says what became of a program that it started when that was told to end. */
+static int start_program(int socket, struct worker_page *page)
+{
+	struct message message = {0};
+	int status;
+
+	(void)page;
+	worker_rename("lua:queue");
+	status = system("kill -TERM $$; : is still here");
+	message_put(&message, &status, sizeof(status));
+	kill(getpid(), SIGTERM); /* which does not end a worker */
+	message_send(socket, &message, -1);
+	while (message_receive(socket, &message, -1) == 1)
+		continue;
+	message_release(&message);
+	return 0;
+}
+
+enum { ECHO, INSPECT, HANG, ANCESTRY, CRASH, BEGET, PROGRAM, KINDS };
 static const struct worker_kind kinds[KINDS] = {
-	{"echo", echo, 0}, {"inspect", inspect, 0}, {"hang", hang, 0}, {"ancestry", ancestry, 0}, {"crash", crash, 0}};
-static const struct worker_kind *const all[KINDS] = {&kinds[0], &kinds[1], &kinds[2], &kinds[3], &kinds[4]};
+	{"echo", echo, 0},   {"inspect", inspect, 0}, {"hang", hang, 0},       {"ancestry", ancestry, 0},
+	{"crash", crash, 0}, {"beget", beget, 0},     {"p", start_program, 0},
+};
+static const struct worker_kind *const all[KINDS] = {&kinds[0], &kinds[1], &kinds[2], &kinds[3],
+                                                     &kinds[4], &kinds[5], &kinds[6]};
 
 static int start(void **state)
 {
@@ -267,6 +305,154 @@ static void all_end_with_the_nursery(void **state)
 	message_release(&message);
 }
 
+/* Spawns a worker with a child, and waits until that is there. */
+static struct worker spawn_with_child(struct nursery *nursery)
+{
+	struct worker worker = spawn(nursery, BEGET);
+	struct message message = {0};
+	pid_t child = 0;
+
+	assert_int_equal(message_receive(worker.socket, &message, 20 * CLOCK_SECOND), 1);
+	assert_true(message_get(&message, &child, sizeof(child)) && child > 0);
+	message_release(&message);
+	return worker;
+}
+
+/* Nobody holds the other end of its socket any more: the worker is gone, and all that it has started. */
+static void assert_nothing_left(struct worker *worker)
+{
+	struct message message = {0};
+
+	assert_int_equal(message_receive(worker->socket, &message, 20 * CLOCK_SECOND), 0);
+	message_release(&message);
+	worker_release(worker);
+}
+
+static void send_text(const struct worker *worker, const char *text)
+{
+	struct message message = {0};
+
+	message_put_text(&message, text);
+	assert_int_equal(message_send(worker->socket, &message, -1), 0);
+	message_release(&message);
+}
+
+static void what_a_worker_started_ends_with_it(void **state)
+{
+	static const char *const ways[] = {"return", "crash", "kill"};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct worker worker = spawn_with_child(*state);
+
+		if (i < 2)
+			send_text(&worker, ways[i]);
+		else
+			nursery_kill(*state, worker.pid);
+		assert_int_equal(WIFSIGNALED(await_exit(*state, worker.pid)), i > 0);
+		assert_nothing_left(&worker);
+	}
+}
+
+static void and_with_the_nursery(void **state)
+{
+	struct error error;
+	struct nursery *nursery = nursery_start(all, KINDS, &error);
+	struct worker worker = spawn_with_child(nursery);
+
+	(void)state;
+	nursery_stop(nursery);
+	assert_nothing_left(&worker);
+}
+
+/* Each handle has its own workers, and hears of no other's. */
+static void a_branch_has_workers_of_its_own(void **state)
+{
+	struct error error;
+	struct nursery *branch = nursery_branch(*state, &error);
+	struct worker there = spawn(branch, HANG), here = spawn(*state, HANG);
+	pid_t pid;
+	int status;
+
+	assert_int_not_equal(nursery_fd(branch), nursery_fd(*state));
+	nursery_kill(branch, there.pid);
+	assert_true(WIFSIGNALED(await_exit(branch, there.pid)));
+	assert_false(nursery_exited(*state, &pid, &status));
+	assert_int_equal(pid, -1);
+	nursery_kill(*state, here.pid);
+	assert_true(WIFSIGNALED(await_exit(*state, here.pid)));
+	assert_false(nursery_exited(branch, &pid, &status));
+	assert_int_equal(pid, -1);
+	nursery_stop(branch);
+	worker_release(&there);
+	worker_release(&here);
+}
+
+/* Its workers end, those of others do not; there may be another. */
+static void a_branch_is_closed(void **state)
+{
+	struct error error;
+	struct nursery *branch = nursery_branch(*state, &error), *other = nursery_branch(*state, &error);
+	struct worker worker = spawn_with_child(branch), here = spawn(*state, ECHO), there = spawn(other, ECHO);
+	struct message message = {0};
+	pid_t pid;
+	int status;
+
+	nursery_stop(branch);
+	assert_nothing_left(&worker);
+	send_text(&here, "hello");
+	assert_int_equal(message_receive(here.socket, &message, 20 * CLOCK_SECOND), 1);
+	send_text(&there, "hello");
+	assert_int_equal(message_receive(there.socket, &message, 20 * CLOCK_SECOND), 1);
+	assert_false(nursery_exited(*state, &pid, &status));
+	assert_int_equal(pid, -1);
+	branch = nursery_branch(*state, &error);
+	worker = spawn_with_child(branch);
+	nursery_stop(branch);
+	assert_nothing_left(&worker);
+	nursery_stop(other);
+	worker_release(&here);
+	worker_release(&there);
+	message_release(&message);
+}
+
+static void a_branch_ends_with_the_nursery(void **state)
+{
+	struct error error;
+	struct nursery *nursery = nursery_start(all, KINDS, &error), *branch = nursery_branch(nursery, &error);
+	struct worker worker = spawn_with_child(branch), none = {0};
+
+	(void)state;
+	nursery_stop(nursery);
+	assert_nothing_left(&worker);
+	assert_int_equal(nursery_spawn(branch, ECHO, &none, &error), -1);
+	assert_null(nursery_branch(branch, &error));
+	assert_string_equal(error.text, "the process that starts workers has ended; restart pindrop");
+	nursery_stop(branch);
+}
+
+static void a_worker_has_a_name_and_signals_of_its_own(void **state)
+{
+	struct worker worker = spawn(*state, PROGRAM);
+	struct message message = {0};
+	char path[64], name[17] = "";
+	FILE *file;
+	int status = 0;
+
+	assert_int_equal(message_receive(worker.socket, &message, 20 * CLOCK_SECOND), 1);
+	assert_true(message_get(&message, &status, sizeof(status)));
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGTERM);
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)worker.pid);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	assert_non_null(fgets(name, sizeof(name), file));
+	fclose(file);
+	assert_string_equal(name, "lua:queue\n");
+	assert_int_equal(getpgid(worker.pid), worker.pid);
+	message_release(&message);
+	worker_release(&worker);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -278,6 +464,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_end_of_the_nursery_is_told, start, stop),
 		cmocka_unit_test_setup_teardown(exits_are_not_lost_while_others_are_spawned, start, stop),
 		cmocka_unit_test(all_end_with_the_nursery),
+		cmocka_unit_test_setup_teardown(what_a_worker_started_ends_with_it, start, stop),
+		cmocka_unit_test(and_with_the_nursery),
+		cmocka_unit_test_setup_teardown(a_branch_has_workers_of_its_own, start, stop),
+		cmocka_unit_test_setup_teardown(a_branch_is_closed, start, stop),
+		cmocka_unit_test(a_branch_ends_with_the_nursery),
+		cmocka_unit_test_setup_teardown(a_worker_has_a_name_and_signals_of_its_own, start, stop),
 	};
 
 	return cmocka_run_group_tests_name("nursery", tests, NULL, NULL);
