@@ -61,16 +61,20 @@ int http_listen(const struct plan *plan, char address[HTTP_ADDRESS_SIZE], struct
 
 	snprintf(port, sizeof(port), "%u", plan->listen_port);
 	failure = getaddrinfo(plan->listen_host, port, &hints, &found);
-	if (failure)
+	if (failure) {
+		errno = 0;
 		return error_set(error, "cannot listen on %s:%s: %s", plan->listen_host, port, gai_strerror(failure));
+	}
 	errno = EADDRNOTAVAIL;
 	for (const struct addrinfo *one = found; one && fd < 0; one = one->ai_next)
 		fd = bind_one(one);
 	failure = errno;
 	freeaddrinfo(found);
-	if (fd < 0)
-		return error_set(error, "cannot listen on %s:%s: %s: %s", plan->listen_host, port, strerror(failure),
-		                 advice(failure));
+	if (fd < 0) {
+		error_set(error, "cannot listen on %s:%s: %s: %s", plan->listen_host, port, strerror(failure), advice(failure));
+		errno = failure;
+		return -1;
+	}
 	tell_address(fd, address);
 	return fd;
 }

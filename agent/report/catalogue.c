@@ -75,8 +75,8 @@ char *report_metrics(const struct report *report)
 	struct snapshot *snapshot = metric_snapshot(report->metric);
 	json_t *root = json_object(), *list = json_array();
 
-	for (size_t i = 0; i < report->plan->family_count; i++)
-		json_array_append_new(list, show_family(report->plan, i, &snapshot->families[i]));
+	for (size_t i = 0; i < snapshot->family_count; i++)
+		json_array_append_new(list, show_family(snapshot->plan, i, &snapshot->families[i]));
 	tree_set(root, "families", list);
 	snapshot_free(snapshot);
 	return tree_end(root);

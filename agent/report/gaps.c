@@ -22,17 +22,16 @@ static void tell_current(const struct report *report, int64_t now)
 }
 
 /* Those that are there, were there, or of which a gap is known. */
-static void gather_instances(const struct report *report, size_t family, struct ask_names *known)
+static void gather_instances(const struct report *report, const struct snapshot *snapshot, size_t family,
+                             struct ask_names *known)
 {
-	const struct ledger_query query = {report->plan->families[family].table->name, NULL, NULL, INT64_MIN, INT64_MAX};
-	struct snapshot *snapshot = metric_snapshot(report->metric);
+	const struct ledger_query query = {snapshot->plan->families[family].table->name, NULL, NULL, INT64_MIN, INT64_MAX};
 	const struct family_snapshot *readings = &snapshot->families[family];
 	struct gap *gaps;
 	size_t count;
 
 	for (size_t i = 0; i < readings->reading_count; i++)
 		ask_names_add(known, readings->readings[i].instance->name);
-	snapshot_free(snapshot);
 	gaps = ledger_find(store_ledger(report->store), &query, &count);
 	for (size_t i = 0; i < count; i++)
 		ask_names_add(known, gaps[i].instance);
@@ -40,10 +39,10 @@ static void gather_instances(const struct report *report, size_t family, struct 
 }
 
 /* Sees whether the family has the instance that was asked for. */
-static enum report_result check_instance(const struct report *report, size_t index, const char *instance,
-                                         struct error *error)
+static enum report_result check_instance(const struct report *report, const struct snapshot *snapshot, size_t index,
+                                         const char *instance, struct error *error)
 {
-	const struct pindrop_family *family = report->plan->families[index].table;
+	const struct pindrop_family *family = snapshot->plan->families[index].table;
 	struct ask_names known = {0};
 	enum report_result result = REPORT_GOOD;
 
@@ -53,7 +52,7 @@ static enum report_result check_instance(const struct report *report, size_t ind
 		error_set(error, "%s has no instances; leave the argument \"instance\" out", family->name);
 		return REPORT_BAD_WORDS;
 	}
-	gather_instances(report, index, &known);
+	gather_instances(report, snapshot, index, &known);
 	if (!ask_names_have(&known, instance)) {
 		ask_refuse_instance(family, instance, &known, error);
 		result = REPORT_NOT_FOUND;
@@ -76,8 +75,9 @@ static enum report_result read_times(const struct report_question *question, str
 	return REPORT_BAD_WORDS;
 }
 
-static enum report_result understand(const struct report *report, const struct report_question *question, int64_t now,
-                                     struct ledger_query *query, struct error *error)
+static enum report_result understand(const struct report *report, const struct snapshot *snapshot,
+                                     const struct report_question *question, int64_t now, struct ledger_query *query,
+                                     struct error *error)
 {
 	const struct pindrop_family *family;
 	enum report_result result = read_times(question, query, now, error);
@@ -88,26 +88,30 @@ static enum report_result understand(const struct report *report, const struct r
 	query->instance = question->instance;
 	if (!question->metric)
 		return REPORT_GOOD;
-	if (ask_metric(report->plan, question->metric, false, &metric, error) < 0)
+	if (ask_metric(snapshot->plan, question->metric, false, &metric, error) < 0)
 		return REPORT_NOT_FOUND;
-	family = report->plan->families[metric.family].table;
+	family = snapshot->plan->families[metric.family].table;
 	query->family = family->name;
 	query->field = metric.field == ASK_ALL ? NULL : family->fields[metric.field].name;
-	return question->instance ? check_instance(report, metric.family, question->instance, error) : REPORT_GOOD;
+	return question->instance ? check_instance(report, snapshot, metric.family, question->instance, error)
+	                          : REPORT_GOOD;
 }
 
 char *report_gaps(const struct report *report, const struct report_question *question, enum report_result *result)
 {
 	int64_t now = clock_wall();
+	struct snapshot *snapshot = metric_snapshot(report->metric);
 	struct ledger_query query = {0};
 	json_t *root, *list;
 	struct error error;
 	struct gap *gaps;
 	size_t count, first;
 
-	*result = understand(report, question, now, &query, &error);
-	if (*result != REPORT_GOOD)
+	*result = understand(report, snapshot, question, now, &query, &error);
+	if (*result != REPORT_GOOD) {
+		snapshot_free(snapshot);
 		return report_error("%s", error.text);
+	}
 	tell_current(report, now);
 	gaps = ledger_find(store_ledger(report->store), &query, &count);
 	first = count > REPORT_GAPS_MAX ? count - REPORT_GAPS_MAX : 0;
@@ -122,5 +126,6 @@ char *report_gaps(const struct report *report, const struct report_question *que
 		json_array_append_new(list, ask_show_gap(&gaps[i]));
 	tree_set(root, "gaps", list);
 	free(gaps);
+	snapshot_free(snapshot);
 	return tree_end(root);
 }

@@ -41,9 +41,11 @@ static bool is_late(const struct collect_family_status *family)
 	return family->quiet > LATE_INTERVALS * family->interval + LATE_GRACE;
 }
 
-static void judge_family(struct verdict *verdict, const char *name, const struct collect_status *status,
+static void judge_family(struct verdict *verdict, const struct collect_status *status,
                          const struct collect_family_status *family)
 {
+	const char *name = family->name;
+
 	if (status->running && family->error)
 		add_reason(verdict, "%s is not sampled: %s", name, family->error);
 	else if (is_late(family))
@@ -53,15 +55,24 @@ static void judge_family(struct verdict *verdict, const char *name, const struct
 		add_reason(verdict, "%s: %s does not answer", name, family->stuck[i].instance);
 }
 
-static void judge(struct verdict *verdict, const struct report *report, const struct collect_status *status,
+static void judge_configuration(struct verdict *verdict, const struct standing_view *standing)
+{
+	for (size_t i = 0; i < standing->refused.count; i++)
+		add_reason(verdict, "%s", standing->refused.lines[i]);
+	if (standing->mistakes.count == 1)
+		add_reason(verdict, "what was saved last is not in force: %s", standing->mistakes.lines[0]);
+	else if (standing->mistakes.count > 1)
+		add_reason(verdict, "what was saved last is not in force: %s, and %zu more", standing->mistakes.lines[0],
+		           standing->mistakes.count - 1);
+}
+
+static void judge(struct verdict *verdict, const struct plan *plan, const struct collect_status *status,
                   const struct store_status *store)
 {
 	for (size_t i = 0; i < status->family_count; i++)
-		judge_family(verdict, report->plan->families[i].table->name, status, &status->families[i]);
-	for (size_t i = 0; report->refused && report->refused[i]; i++)
-		add_reason(verdict, "%s", report->refused[i]);
+		judge_family(verdict, status, &status->families[i]);
 	if (store->late)
-		add_reason(verdict, "the disk of %s does not answer: samples wait in memory", report->plan->data_dir);
+		add_reason(verdict, "the disk of %s does not answer: samples wait in memory", plan->data_dir);
 	if (store->error[0])
 		add_reason(verdict, "the store cannot write: %s", store->error);
 	if (store->daemon_error[0] && strcmp(store->daemon_error, store->error) != 0)
@@ -86,12 +97,12 @@ static json_t *show_stuck(const struct collect_family_status *family)
 	return list;
 }
 
-static json_t *show_family(const struct plan_family *planned, const struct collect_family_status *family)
+static json_t *show_family(const struct collect_family_status *family)
 {
 	json_t *object = json_object();
 
-	tree_set(object, "name", tree_text(planned->table->name));
-	tree_set(object, "plugin", tree_text(planned->plugin->name));
+	tree_set(object, "name", tree_text(family->name));
+	tree_set(object, "plugin", tree_text(family->plugin));
 	tree_set(object, "worker", json_boolean(family->remote));
 	tree_set(object, "interval", tree_value(clock_seconds(family->interval)));
 	tree_set(object, "last", tree_time(family->last));
@@ -104,12 +115,12 @@ static json_t *show_family(const struct plan_family *planned, const struct colle
 	return object;
 }
 
-static json_t *show_families(const struct plan *plan, const struct collect_status *status)
+static json_t *show_families(const struct collect_status *status)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < status->family_count; i++)
-		json_array_append_new(list, show_family(&plan->families[i], &status->families[i]));
+		json_array_append_new(list, show_family(&status->families[i]));
 	return list;
 }
 
@@ -157,6 +168,28 @@ static json_t *show_store(const struct plan *plan, const struct store_status *st
 	return object;
 }
 
+static json_t *show_lines(const struct standing_lines *lines)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < lines->count; i++)
+		json_array_append_new(list, tree_text(lines->lines[i]));
+	return list;
+}
+
+static json_t *show_configuration(const struct standing_view *standing)
+{
+	json_t *object = json_object();
+
+	tree_set(object, "file", tree_text(standing->file));
+	tree_set(object, "since", tree_time(standing->since));
+	tree_set(object, "reloads", json_integer((json_int_t)standing->reloads));
+	tree_set(object, "refused", show_lines(&standing->refused));
+	tree_set(object, "tried", tree_time(standing->tried));
+	tree_set(object, "mistakes", show_lines(&standing->mistakes));
+	return object;
+}
+
 static void show_state(json_t *root, const struct collect_status *status)
 {
 	tree_set(root, "state", json_string(status->running ? "running" : "stopped"));
@@ -166,12 +199,16 @@ static void show_state(json_t *root, const struct collect_status *status)
 char *report_health(const struct report *report, bool *failing)
 {
 	struct collect_status *status = collect_status(report->collect);
+	const struct plan *plan = metric_plan(report->metric);
 	struct verdict verdict = {.reasons = json_array()};
 	json_t *root = json_object();
+	struct standing_view standing;
 	struct store_status store;
 
 	store_status(report->store, &store);
-	judge(&verdict, report, status, &store);
+	standing_look(report->standing, &standing);
+	judge_configuration(&verdict, &standing);
+	judge(&verdict, plan, status, &store);
 	*failing = verdict.failing;
 	tree_set(root, "status",
 	         json_string(verdict.failing                        ? "failing"
@@ -182,9 +219,11 @@ char *report_health(const struct report *report, bool *failing)
 	tree_set(root, "version", json_string(PINDROP_VERSION));
 	tree_set(root, "address", tree_text(report->address));
 	tree_set(root, "uptime", tree_number(clock_seconds(clock_monotonic() - report->started), 1));
-	tree_set(root, "configuration", tree_text(report->plan->file));
-	tree_set(root, "families", show_families(report->plan, status));
-	tree_set(root, "store", show_store(report->plan, &store));
+	tree_set(root, "configuration", show_configuration(&standing));
+	tree_set(root, "families", show_families(status));
+	tree_set(root, "store", show_store(plan, &store));
+	standing_view_release(&standing);
+	plan_release(plan);
 	free(status);
 	return tree_end(root);
 }

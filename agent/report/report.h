@@ -11,6 +11,7 @@
 
 #include "collect/collect.h"
 #include "config/plan.h"
+#include "config/standing.h"
 #include "metric/metric.h"
 #include "store/ledger.h"
 #include "store/store.h"
@@ -22,13 +23,12 @@
 
 /* The rooms that a report looks into. All outlive it. */
 struct report {
-	const struct plan *plan;
-	struct metric *metric;
+	struct metric *metric; /* has the plan of now */
 	struct collect *collect;
 	struct store *store;
-	int64_t started;            /* of the agent: monotonic, ns */
-	const char *address;        /* "http://127.0.0.1:8080": where it listens */
-	const char *const *refused; /* one line for each plugin that was left out, ended by NULL; NULL: none */
+	struct standing *standing;
+	int64_t started;     /* of the agent: monotonic, ns */
+	const char *address; /* "http://127.0.0.1:8080": where it listens */
 };
 
 /* The seed contract: {"current_stat": …, "past_stat": …}. NULL: there is no sample yet. Pure. */

@@ -1,0 +1,184 @@
+/* life/change.c: a plan takes the place of another, while samples come and requests are answered.
+ *
+ *     read        the new plan, in a worker; mistakes end it here
+ *     make ready  what can fail: the address, plugins to be opened                     nothing has changed until here
+ *     part        what is not sampled any more, is not sampled any more
+ *     hold        the store writes that out, and stops writing
+ *     adopt       between two ticks: store, metric and collect go over to the new plan, one after the other
+ *     go on       files are written again, and move to their new layouts
+ *     follow      HTTP to its new address, windows to their past */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "life/inside.h"
+
+static void add_mistake(struct plan_mistakes *mistakes, const struct plan *plan, const char *words)
+{
+	mistakes->texts = memory_resize(mistakes->texts, mistakes->count + 1, sizeof(char *));
+	mistakes->texts[mistakes->count++] = memory_format("%s: %s", plan->file, words);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* --- making ready ------------------------------------------------------------------------------------------------ */
+
+/* What the store holds on to for as long as it is open. */
+static void check_lasting(const struct plan *old, const struct plan *new, struct plan_mistakes *mistakes)
+{
+	if (!same_text(old->data_dir, new->data_dir))
+		add_mistake(mistakes, new, "agent: \"data_dir\" cannot change while the agent runs: restart it to apply this");
+	if (!same_text(old->rrdcached, new->rrdcached))
+		add_mistake(mistakes, new, "store: \"rrdcached\" cannot change while the agent runs: restart it to apply this");
+}
+
+static bool same_address(const struct plan *a, const struct plan *b)
+{
+	return a->listen_port == b->listen_port && strcmp(a->listen_host, b->listen_host) == 0;
+}
+
+static void end_leaving(struct life *life)
+{
+	if (life->leaving)
+		http_stop(life->leaving);
+	life->leaving = NULL;
+}
+
+/* Another address of the same port may overlap with that of now: then it is only free when this is left. Where the new
+ * one cannot be had even so, the old one is taken back. */
+static int swap_address(struct life *life, const struct plan *plan, char address[HTTP_ADDRESS_SIZE],
+                        struct error *error)
+{
+	struct error ignored;
+	char old[HTTP_ADDRESS_SIZE];
+	int listener;
+
+	http_leave(life->http);
+	listener = http_listen(plan, address, error);
+	if (listener >= 0)
+		return listener;
+	end_leaving(life);
+	life->leaving = life->http;
+	listener = http_listen(life->plan, old, &ignored);
+	life->http = listener >= 0 ? http_start(listener, &life->report, &ignored) : NULL;
+	if (!life->http)
+		log_error("%s cannot be listened on any more: %s", life->address, ignored.text);
+	return -1;
+}
+
+/* *listener is -1 where the address stays. */
+static int make_ready(struct life *life, const struct plan *plan, int *listener, char address[HTTP_ADDRESS_SIZE],
+                      struct error *error)
+{
+	*listener = -1;
+	if (collect_prepare(life->collect, plan, error) < 0)
+		return -1;
+	if (same_address(life->plan, plan))
+		return 0;
+	*listener = http_listen(plan, address, error);
+	if (*listener < 0 && errno == EADDRINUSE && plan->listen_port == life->plan->listen_port && life->http)
+		*listener = swap_address(life, plan, address, error);
+	return *listener < 0 ? -1 : 0;
+}
+
+/* --- the change itself ------------------------------------------------------------------------------------------- */
+
+struct adoption {
+	struct life *life;
+	const struct plan *plan;
+};
+
+/* Sampler thread. */
+static void adopt(void *context)
+{
+	const struct adoption *adoption = context;
+
+	store_adopt(adoption->life->store, adoption->plan);
+	metric_adopt(adoption->life->metric, adoption->plan);
+}
+
+/* The old server answers those that are connected to it until they go. */
+static void follow_address(struct life *life, int listener, const char *address)
+{
+	struct error error;
+	struct http *http;
+
+	snprintf(life->address, sizeof(life->address), "%s", address);
+	http = http_start(listener, &life->report, &error);
+	if (!http) {
+		log_error("%s", error.text);
+		return;
+	}
+	end_leaving(life);
+	life->leaving = life->http;
+	life->http = http;
+	if (life->leaving)
+		http_leave(life->leaving);
+	log_info("listening on %s", life->address);
+}
+
+static void exchange(struct life *life, const struct plan *plan)
+{
+	struct adoption adoption = {life, plan};
+
+	collect_part(life->collect);
+	store_hold(life->store, plan);
+	collect_adopt(life->collect, adopt, &adoption);
+	store_go_on(life->store);
+}
+
+/* Takes over the plan. */
+static void apply(struct life *life, const struct plan *plan, int listener, const char *address)
+{
+	const struct plan *old = life->plan;
+
+	exchange(life, plan);
+	life->plan = plan;
+	if (listener >= 0)
+		follow_address(life, listener, address);
+	life_expect(life, old);
+	life_remember(life);
+	plan_release(old);
+}
+
+/* --- what people are told ------------------------------------------------------------------------------------------ */
+
+static void tell_mistakes(const struct life *life, const struct plan_mistakes *mistakes)
+{
+	for (size_t i = 0; i < mistakes->count; i++)
+		log_error("%s", mistakes->texts[i]);
+	log_error("%s was not applied: what was in force before stays so", life->source->file);
+}
+
+void life_change(struct life *life)
+{
+	struct plan_mistakes mistakes = {0};
+	struct error error = {""};
+	char address[HTTP_ADDRESS_SIZE];
+	int64_t began = clock_monotonic();
+	const struct plan *plan = source_read(life->source, &mistakes);
+	int listener = -1;
+
+	if (plan)
+		check_lasting(life->plan, plan, &mistakes);
+	if (plan && mistakes.count == 0 && make_ready(life, plan, &listener, address, &error) < 0)
+		add_mistake(&mistakes, plan, error.text);
+	if (mistakes.count > 0) {
+		plan_release(plan);
+		tell_mistakes(life, &mistakes);
+		standing_bad(life->standing, &mistakes);
+	} else {
+		apply(life, plan, listener, address);
+		standing_good(life->standing, &life->source->refused);
+		log_info("%s was applied, in %.0f ms", life->source->file, clock_seconds(clock_monotonic() - began) * 1000);
+	}
+	plan_mistakes_release(&mistakes);
+}

@@ -1,0 +1,46 @@
+/* life/inside.h: what the files behind life.h show each other. Main thread, but for what samples and the store call. */
+#ifndef LIFE_INSIDE_H
+#define LIFE_INSIDE_H
+
+#include "collect/collect.h"
+#include "http/http.h"
+#include "life/life.h"
+#include "metric/metric.h"
+#include "report/report.h"
+#include "store/store.h"
+
+/* All rooms. What is NULL or -1 is not up. */
+struct life {
+	struct source *source;
+	const struct plan *plan; /* in force; held */
+	int listener;
+	char address[HTTP_ADDRESS_SIZE];
+	struct standing *standing;
+	struct store *store;
+	struct metric *metric;
+	struct collect *collect;
+	struct report report;
+	struct http *http;
+	struct http *leaving; /* served another address; has connections yet */
+};
+
+/* --- up.c ------------------------------------------------------------------------------------------------------ */
+
+int life_bring_up(struct life *life, struct nursery *sampler, struct error *error);
+void life_bring_down(struct life *life); /* accepts what is half up */
+
+/* --- remember.c ------------------------------------------------------------------------------------------------ */
+
+/* Instances of which there are files are known, also when they never come back, until they are purged: of all families,
+ * or of those that `before` does not have. */
+void life_expect(const struct life *life, const struct plan *before);
+
+/* Gives windows that lack it what the store remembers. Also while sampling goes on. */
+void life_remember(const struct life *life);
+
+/* --- change.c -------------------------------------------------------------------------------------------------- */
+
+/* Reads the file and goes over to what it says. Where it has mistakes they are told, and nothing changes. */
+void life_change(struct life *life);
+
+#endif

@@ -1,0 +1,119 @@
+/* life/up.c: brings the rooms up, wires what goes forward, and brings them down in reverse. */
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "life/inside.h"
+
+/* --- the way of a sample ------------------------------------------------------------------------------------ */
+
+/* Sampler thread. */
+static void deliver(void *context, struct batch *const *batches, size_t count)
+{
+	struct life *life = context;
+
+	for (size_t i = 0; i < count; i++)
+		metric_intern(life->metric, batches[i]);
+	store_append(life->store, batches, count);
+}
+
+/* Journal thread. What is shown is what is stored: the journal has a sample before the world does. */
+static void kept(void *context, struct batch *const *batches, size_t count)
+{
+	struct life *life = context;
+
+	metric_publish(life->metric, batches, count);
+}
+
+/* Any thread; the store holds a lock. */
+static bool forget(void *context, size_t family, const char *instance)
+{
+	struct life *life = context;
+
+	return metric_forget(life->metric, family, instance);
+}
+
+/* Sampler thread. */
+static void started(void *context, int64_t since)
+{
+	struct life *life = context;
+
+	metric_restart(life->metric, since);
+}
+
+/* A gap_sink. */
+static void note_gap(void *context, const struct gap *gap)
+{
+	const struct life *life = context;
+
+	store_tell(life->store, gap);
+}
+
+/* Whoever flushes. */
+static void tell_gaps(void *context)
+{
+	const struct life *life = context;
+
+	metric_tell_gone(life->metric);
+}
+
+/* --- up and down ----------------------------------------------------------------------------------------------- */
+
+static int bring_up_data(struct life *life, struct error *error)
+{
+	const struct store_sink sink = {.kept = kept, .forget = forget, .tell_gaps = tell_gaps, .context = life};
+
+	life->metric = metric_new(life->plan);
+	life->store = store_open(life->plan, &sink, error);
+	if (!life->store)
+		return -1;
+	metric_tell_gaps(life->metric, note_gap, life);
+	life_expect(life, NULL);
+	return 0;
+}
+
+static int bring_up_sampling(struct life *life, struct nursery *sampler, struct error *error)
+{
+	const struct collect_sink sink = {.started = started, .deliver = deliver, .gap = note_gap, .context = life};
+
+	life->collect = collect_new(life->plan, sampler, WORKER_COLLECT, &sink, error);
+	if (!life->collect)
+		return -1;
+	return life->plan->autostart ? collect_start(life->collect, error) : 0;
+}
+
+int life_bring_up(struct life *life, struct nursery *sampler, struct error *error)
+{
+	life->listener = http_listen(life->plan, life->address, error);
+	if (life->listener < 0 || bring_up_data(life, error) < 0 || bring_up_sampling(life, sampler, error) < 0)
+		return -1;
+	life_remember(life);
+	life->report = (struct report){
+		.metric = life->metric,
+		.collect = life->collect,
+		.store = life->store,
+		.standing = life->standing,
+		.started = life->report.started,
+		.address = life->address,
+	};
+	life->http = http_start(life->listener, &life->report, error);
+	life->listener = -1;
+	return life->http ? 0 : -1;
+}
+
+void life_bring_down(struct life *life)
+{
+	if (life->leaving)
+		http_stop(life->leaving);
+	if (life->http)
+		http_stop(life->http);
+	if (life->listener >= 0)
+		close(life->listener);
+	if (life->collect)
+		collect_free(life->collect);
+	if (life->store)
+		store_close(life->store);
+	if (life->metric)
+		metric_free(life->metric);
+	standing_free(life->standing);
+	plan_release(life->plan);
+}
