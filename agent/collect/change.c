@@ -55,14 +55,27 @@ static void name_heirs(const struct collect *collect, struct change *change)
 	}
 }
 
+/* What is opened anew is sampled once, as at a start: so its next sample has one before it. That itself is not shown. */
+static int open_runner(struct lineup *lineup, size_t index, struct error *error)
+{
+	struct runner *runner = &lineup->runners[index];
+	int failed = 0;
+
+	runner->local = local_open(lineup->plan, runner->plugin, error);
+	if (!runner->local)
+		return error_prefix(error, "plugin \"%s\": ", runner->plugin->name);
+	for (size_t i = 0; i < lineup->plan->family_count && !failed; i++)
+		if (lineup->families[i].runner == index && lineup->plan->families[i].table->never_blocks)
+			failed = local_sample(runner->local, lineup->plan, i, &lineup->families[i].batch, error);
+	return failed ? error_prefix(error, "plugin \"%s\": ", runner->plugin->name) : 0;
+}
+
 static int open_new(struct change *change, struct error *error)
 {
-	struct lineup *lineup = &change->lineup;
-
-	for (size_t i = 0; i < lineup->plan->plugin_count; i++)
-		if (change->heirs[i] == SIZE_MAX && lineup->runners[i].has_local &&
-		    !(lineup->runners[i].local = local_open(lineup->plan, lineup->runners[i].plugin, error)))
-			return error_prefix(error, "plugin \"%s\": ", lineup->runners[i].plugin->name);
+	for (size_t i = 0; i < change->lineup.plan->plugin_count; i++)
+		if (change->heirs[i] == SIZE_MAX && change->lineup.runners[i].has_local &&
+		    open_runner(&change->lineup, i, error) < 0)
+			return -1;
 	return 0;
 }
 
@@ -129,6 +142,7 @@ static void succeed(struct change *change, size_t place, struct family *old)
 	bool kept = change->heirs[family->runner] != SIZE_MAX;
 	size_t runner = family->runner;
 
+	batch_release(&family->batch);
 	*family = *old;
 	*old = (struct family){0};
 	family->runner = runner;
@@ -169,34 +183,19 @@ static void end_old(struct lineup *old)
 	lineup_release(old);
 }
 
-/* Leaves only what is new in the round. */
-static void keep_new(struct collect *collect, const struct plan *before)
+/* What is new is sampled at once, as at a start. */
+static void sample_new(struct collect *collect, const struct plan *before)
 {
-	size_t kept = 0;
+	struct error error = {""};
 
-	for (size_t i = 0; i < collect->round_count; i++) {
-		struct batch *batch = collect->now.round[i];
-
-		if (find_same(before, collect->now.plan->families[batch->family].table) == SIZE_MAX)
-			collect->now.round[kept++] = batch;
-	}
-	collect->round_count = kept;
-}
-
-/* What is new is sampled at once, as at a start. So is a plugin that was opened anew, for its next sample to have one
- * before it; that itself is not shown. */
-static void sample_new(struct collect *collect, const struct change *change, const struct plan *before)
-{
-	struct error error;
-
-	for (size_t i = 0; i < collect->now.plan->plugin_count; i++)
-		if (change->heirs[i] == SIZE_MAX && collect->now.runners[i].has_local)
-			sample_local(collect, i, 0, &error);
-	keep_new(collect, before);
 	for (size_t i = 0; i < collect->now.plan->family_count; i++) {
 		const struct pindrop_family *table = collect->now.plan->families[i].table;
 
-		if (!table->never_blocks && find_same(before, table) == SIZE_MAX)
+		if (find_same(before, table) != SIZE_MAX)
+			continue;
+		if (table->never_blocks)
+			sample_family(collect, i, 0, &error);
+		else
 			ask_family(collect, i, 0);
 	}
 	deliver_round(collect);
@@ -243,7 +242,7 @@ void change_adopt(struct collect *collect, void (*between)(void *context), void 
 	swap(collect, change);
 	if (collect->running) {
 		put_again(collect, &change->lineup);
-		sample_new(collect, change, change->lineup.plan);
+		sample_new(collect, change->lineup.plan);
 	}
 	set_ticker(collect);
 	end_old(&change->lineup);

@@ -147,8 +147,26 @@ static void told(void *context, size_t family, struct batch *batch, const struct
 	note(collect, family, batch, NULL);
 }
 
+int sample_family(struct collect *collect, size_t index, int64_t tick, struct error *error)
+{
+	struct family *family = &collect->now.families[index];
+	struct local *local = collect->now.runners[family->runner].local;
+	bool good = local && local_sample(local, collect->now.plan, index, &family->batch, error) == 0;
+
+	family->batch.tick = tick ? tick : family->batch.time;
+	family->batch.on_tick = tick != 0;
+	if (good) {
+		mark_fresh(collect, family, &family->batch);
+		collect->now.round[collect->round_count++] = &family->batch;
+	} else if (tick) {
+		tell_tick(&collect->tell, GAP_ERROR, index, NULL, tick, error->text);
+	}
+	note(collect, index, good ? &family->batch : NULL, good ? NULL : error->text);
+	return good ? 0 : -1;
+}
+
 /* Samples the families of one plugin that never block, into the round. -1: one of them failed. */
-int sample_local(struct collect *collect, size_t index, int64_t tick, struct error *error)
+static int sample_local(struct collect *collect, size_t index, int64_t tick, struct error *error)
 {
 	struct runner *runner = &collect->now.runners[index];
 	int failed = 0;
@@ -156,25 +174,10 @@ int sample_local(struct collect *collect, size_t index, int64_t tick, struct err
 	/* It was started while the plan changed. */
 	if (!runner->local)
 		runner->local = local_open(collect->now.plan, runner->plugin, error);
-	for (size_t i = 0; i < collect->now.plan->family_count; i++) {
-		struct family *family = &collect->now.families[i];
-		bool good;
-
-		if (family->runner != index || family->parted || !collect->now.plan->families[i].table->never_blocks)
-			continue;
-		good = runner->local && local_sample(runner->local, collect->now.plan, i, &family->batch, error) == 0;
-		family->batch.tick = tick ? tick : family->batch.time;
-		family->batch.on_tick = tick != 0;
-		if (good) {
-			mark_fresh(collect, family, &family->batch);
-			collect->now.round[collect->round_count++] = &family->batch;
-		} else {
+	for (size_t i = 0; i < collect->now.plan->family_count; i++)
+		if (collect->now.families[i].runner == index && !collect->now.families[i].parted &&
+		    collect->now.plan->families[i].table->never_blocks && sample_family(collect, i, tick, error) < 0)
 			failed = -1;
-		}
-		if (!good && tick)
-			tell_tick(&collect->tell, GAP_ERROR, i, NULL, tick, error->text);
-		note(collect, i, good ? &family->batch : NULL, good ? NULL : error->text);
-	}
 	return failed;
 }
 
@@ -189,7 +192,7 @@ void ask_family(struct collect *collect, size_t family, int64_t tick)
 	tell_tick(&collect->tell, GAP_TIMEOUT, family, NULL, tick, "has not answered the question before");
 }
 
-void ask_remote(struct collect *collect, size_t index, int64_t tick)
+static void ask_remote(struct collect *collect, size_t index, int64_t tick)
 {
 	for (size_t i = 0; i < collect->now.plan->family_count; i++)
 		if (collect->now.families[i].runner == index && !collect->now.families[i].parted &&

@@ -94,10 +94,9 @@ struct lineup lineup_make(struct collect *collect, const struct plan *plan);
 void lineup_release(struct lineup *lineup);
 void family_release(struct family *family);
 
-/* Samples what a plugin samples in the agent, into the round; asks its worker for the rest. `tick` 0: now, off a tick.
- * -1: one of them failed. */
-int sample_local(struct collect *collect, size_t runner, int64_t tick, struct error *error);
-void ask_remote(struct collect *collect, size_t runner, int64_t tick);
+/* Samples a family that never blocks, into the round, or asks a worker for one that may. `tick` 0: now, off a tick. -1
+ * with the words: there is no sample. */
+int sample_family(struct collect *collect, size_t family, int64_t tick, struct error *error);
 void ask_family(struct collect *collect, size_t family, int64_t tick);
 void deliver_round(struct collect *collect);
 void set_ticker(struct collect *collect);

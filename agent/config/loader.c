@@ -240,15 +240,37 @@ static void tell_missing(const struct loader *loader, struct entry *entry)
 	free(names);
 }
 
+/* dlopen(3) goes by the name of a file: one that was replaced has to be called otherwise, as "plugins/././cpu.so". */
+static char *name_anew(const struct loader *loader, const struct entry *entry)
+{
+	char *name = memory_text(entry->path);
+
+	for (size_t i = 0; i < loader->count; i++) {
+		int folder = (int)(strrchr(name, '/') - name);
+		char *longer;
+
+		if (strcmp(loader->entries[i].name, entry->name) != 0)
+			continue;
+		longer = memory_format("%.*s/.%s", folder, name, name + folder);
+		free(name);
+		name = longer;
+	}
+	return name;
+}
+
 static void load_entry(const struct loader *loader, struct entry *entry)
 {
+	char *path;
+
 	entry->path = is_name(entry->name, false) ? locate(loader, entry->name) : NULL;
 	if (!entry->path) {
 		tell_missing(loader, entry);
 		return;
 	}
 	stat(entry->path, &entry->file);
-	entry->table = loader_load(entry->path, entry->name, &entry->library, &entry->error);
+	path = name_anew(loader, entry);
+	entry->table = loader_load(path, entry->name, &entry->library, &entry->error);
+	free(path);
 	if (entry->table && check_unique(loader, entry, &entry->error) < 0) {
 		loader_unload(entry->library);
 		entry->library = NULL;

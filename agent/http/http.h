@@ -14,10 +14,10 @@
 /* The longest body of a request; a longer one is answered with 413. */
 #define HTTP_BODY_MAX 65536
 
-/* Binds the plan's address and listens. Returns a descriptor, and in `address` "http://127.0.0.1:43210" with the port
+/* Binds an address ("127.0.0.1", "::1", "localhost"; port 0: the kernel chooses) and listens. Returns a descriptor, and in `address` "http://127.0.0.1:43210" with the port
  * that the kernel chose; or -1 with the words, and errno. Nothing is served before http_start(). */
 #define HTTP_ADDRESS_SIZE 96
-int http_listen(const struct plan *plan, char address[HTTP_ADDRESS_SIZE], struct error *error);
+int http_listen(const char *host, unsigned port, char address[HTTP_ADDRESS_SIZE], struct error *error);
 
 struct http;
 

@@ -52,18 +52,18 @@ static void tell_address(int fd, char address[HTTP_ADDRESS_SIZE])
 	snprintf(address, HTTP_ADDRESS_SIZE, bound.ss_family == AF_INET6 ? "http://[%s]:%s" : "http://%s:%s", host, port);
 }
 
-int http_listen(const struct plan *plan, char address[HTTP_ADDRESS_SIZE], struct error *error)
+int http_listen(const char *host, unsigned port, char address[HTTP_ADDRESS_SIZE], struct error *error)
 {
 	const struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
 	struct addrinfo *found = NULL;
-	char port[8];
+	char service[8];
 	int fd = -1, failure;
 
-	snprintf(port, sizeof(port), "%u", plan->listen_port);
-	failure = getaddrinfo(plan->listen_host, port, &hints, &found);
+	snprintf(service, sizeof(service), "%u", port);
+	failure = getaddrinfo(host, service, &hints, &found);
 	if (failure) {
 		errno = 0;
-		return error_set(error, "cannot listen on %s:%s: %s", plan->listen_host, port, gai_strerror(failure));
+		return error_set(error, "cannot listen on %s:%s: %s", host, service, gai_strerror(failure));
 	}
 	errno = EADDRNOTAVAIL;
 	for (const struct addrinfo *one = found; one && fd < 0; one = one->ai_next)
@@ -71,7 +71,7 @@ int http_listen(const struct plan *plan, char address[HTTP_ADDRESS_SIZE], struct
 	failure = errno;
 	freeaddrinfo(found);
 	if (fd < 0) {
-		error_set(error, "cannot listen on %s:%s: %s: %s", plan->listen_host, port, strerror(failure), advice(failure));
+		error_set(error, "cannot listen on %s:%s: %s: %s", host, service, strerror(failure), advice(failure));
 		errno = failure;
 		return -1;
 	}

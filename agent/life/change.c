@@ -52,25 +52,44 @@ static void end_leaving(struct life *life)
 	life->leaving = NULL;
 }
 
-/* Another address of the same port may overlap with that of now: then it is only free when this is left. Where the new
- * one cannot be had even so, the old one is taken back. */
+/* "http://127.0.0.1:8080": also where the kernel chose it. */
+static unsigned port_of(const char *address)
+{
+	return (unsigned)strtoul(strrchr(address, ':') + 1, NULL, 10);
+}
+
+static bool is_any(const char *host)
+{
+	return strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+}
+
+/* Of the same port: one is among the other. */
+static bool overlaps(const struct life *life, const struct plan *plan)
+{
+	return plan->listen_port == port_of(life->address) &&
+	       (is_any(plan->listen_host) || is_any(life->plan->listen_host));
+}
+
+/* The new address is free only when the old one is left. Where it cannot be had even so, the old one is taken back. */
 static int swap_address(struct life *life, const struct plan *plan, char address[HTTP_ADDRESS_SIZE],
                         struct error *error)
 {
-	struct error ignored;
-	char old[HTTP_ADDRESS_SIZE];
+	char back[HTTP_ADDRESS_SIZE];
+	struct error worse;
 	int listener;
 
+	end_leaving(life);
 	http_leave(life->http);
-	listener = http_listen(plan, address, error);
+	life->leaving = life->http;
+	life->http = NULL;
+	listener = http_listen(plan->listen_host, plan->listen_port, address, error);
 	if (listener >= 0)
 		return listener;
-	end_leaving(life);
-	life->leaving = life->http;
-	listener = http_listen(life->plan, old, &ignored);
-	life->http = listener >= 0 ? http_start(listener, &life->report, &ignored) : NULL;
+	listener = http_listen(life->plan->listen_host, port_of(life->address), back, &worse);
+	if (listener >= 0)
+		life->http = http_start(listener, &life->report, &worse);
 	if (!life->http)
-		log_error("%s cannot be listened on any more: %s", life->address, ignored.text);
+		log_error("%s is not listened on any more: %s", life->address, worse.text);
 	return -1;
 }
 
@@ -81,10 +100,10 @@ static int make_ready(struct life *life, const struct plan *plan, int *listener,
 	*listener = -1;
 	if (collect_prepare(life->collect, plan, error) < 0)
 		return -1;
-	if (same_address(life->plan, plan))
+	if (same_address(life->plan, plan) && life->http)
 		return 0;
-	*listener = http_listen(plan, address, error);
-	if (*listener < 0 && errno == EADDRINUSE && plan->listen_port == life->plan->listen_port && life->http)
+	*listener = http_listen(plan->listen_host, plan->listen_port, address, error);
+	if (*listener < 0 && errno == EADDRINUSE && life->http && overlaps(life, plan))
 		*listener = swap_address(life, plan, address, error);
 	return *listener < 0 ? -1 : 0;
 }
@@ -105,24 +124,22 @@ static void adopt(void *context)
 	metric_adopt(adoption->life->metric, adoption->plan);
 }
 
-/* The old server answers those that are connected to it until they go. */
+/* The old server, where it has not left yet, answers those that are connected to it until they go. */
 static void follow_address(struct life *life, int listener, const char *address)
 {
 	struct error error;
-	struct http *http;
 
-	snprintf(life->address, sizeof(life->address), "%s", address);
-	http = http_start(listener, &life->report, &error);
-	if (!http) {
-		log_error("%s", error.text);
-		return;
+	if (life->http) {
+		end_leaving(life);
+		http_leave(life->http);
+		life->leaving = life->http;
 	}
-	end_leaving(life);
-	life->leaving = life->http;
-	life->http = http;
-	if (life->leaving)
-		http_leave(life->leaving);
-	log_info("listening on %s", life->address);
+	snprintf(life->address, sizeof(life->address), "%s", address);
+	life->http = http_start(listener, &life->report, &error);
+	if (life->http)
+		log_info("listening on %s", life->address);
+	else
+		log_error("%s", error.text);
 }
 
 static void exchange(struct life *life, const struct plan *plan)
@@ -165,6 +182,7 @@ void life_change(struct life *life)
 	char address[HTTP_ADDRESS_SIZE];
 	int64_t began = clock_monotonic();
 	const struct plan *plan = source_read(life->source, &mistakes);
+	char *words;
 	int listener = -1;
 
 	if (plan)
@@ -176,9 +194,12 @@ void life_change(struct life *life)
 		tell_mistakes(life, &mistakes);
 		standing_bad(life->standing, &mistakes);
 	} else {
+		words = life_difference(life->plan, plan);
 		apply(life, plan, listener, address);
 		standing_good(life->standing, &life->source->refused);
-		log_info("%s was applied, in %.0f ms", life->source->file, clock_seconds(clock_monotonic() - began) * 1000);
+		log_info("%s was applied within %.0f ms: %s", life->source->file,
+		         clock_seconds(clock_monotonic() - began) * 1000, words);
+		free(words);
 	}
 	plan_mistakes_release(&mistakes);
 }

@@ -38,6 +38,11 @@ void life_expect(const struct life *life, const struct plan *before);
 /* Gives windows that lack it what the store remembers. Also while sampling goes on. */
 void life_remember(const struct life *life);
 
+/* --- difference.c ---------------------------------------------------------------------------------------------- */
+
+/* What the second plan changes, for people: `plugin "disk" is new, other retention: files move`. For free(). */
+char *life_difference(const struct plan *old, const struct plan *new);
+
 /* --- change.c -------------------------------------------------------------------------------------------------- */
 
 /* Reads the file and goes over to what it says. Where it has mistakes they are told, and nothing changes. */

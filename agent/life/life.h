@@ -1,10 +1,11 @@
 /* life/life.h: the agent from its start to its end: the only room, beside main.c, that knows all others.
  *
- *     read.c      the file, run in a worker and checked: the plan of a start, and those of later saves
- *     up.c        the rooms, brought up in the order of the house and down in reverse; the way of a sample
- *     remember.c  what windows and catalogue get back from the store
- *     change.c    a plan takes the place of another
- *     life.c      waiting: for signals, and for the file to be saved
+ *     read.c        the file, run in a worker and checked: the plan of a start, and those of later saves
+ *     up.c          the rooms, brought up in the order of the house and down in reverse; the way of a sample
+ *     remember.c    what windows and catalogue get back from the store
+ *     difference.c  what another plan changes, in words
+ *     change.c      a plan takes the place of another
+ *     life.c        waiting: for signals, and for the file to be saved
  *
  * A sample's way: collect -> deliver() -> store -> kept() -> metric. Main thread. */
 #ifndef LIFE_LIFE_H

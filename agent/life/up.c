@@ -83,7 +83,7 @@ static int bring_up_sampling(struct life *life, struct nursery *sampler, struct 
 
 int life_bring_up(struct life *life, struct nursery *sampler, struct error *error)
 {
-	life->listener = http_listen(life->plan, life->address, error);
+	life->listener = http_listen(life->plan->listen_host, life->plan->listen_port, life->address, error);
 	if (life->listener < 0 || bring_up_data(life, error) < 0 || bring_up_sampling(life, sampler, error) < 0)
 		return -1;
 	life_remember(life);
