@@ -1,3 +1,3 @@
 -- What pindrop offers to its configuration.
 std = "lua54"
-globals = { "agent", "retention", "purge", "plugin", "aggregate", "collector" }
+globals = { "agent", "retention", "purge", "store", "limits", "plugin", "aggregate", "collector", "pindrop" }

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "script/script.h"
 #include "worker/message.h"
 
 /* How long a worker that has closed its socket may take to be reaped. */
@@ -20,14 +21,13 @@ static void add_mistake(struct plan_mistakes *mistakes, char *text)
 	mistakes->texts[mistakes->count++] = text;
 }
 
-/* "pindrop.lua:12", or "pindrop.lua" where the worker has not told a line. A new text. */
-static char *place_of(const char *file, const struct worker *worker)
+/* What the worker has told in its page, one line that begins with the file's name; "" for nothing. A new text. */
+static char *told_by(const struct worker *worker)
 {
-	char line[16];
+	char *text = memory_array(WORKER_PLACE_SIZE + 1, 1);
 
-	memcpy(line, worker->page->place, sizeof(line));
-	line[sizeof(line) - 1] = '\0';
-	return line[0] ? memory_format("%s:%s", file, line) : memory_text(file);
+	memcpy(text, worker->page->place, WORKER_PLACE_SIZE);
+	return text;
 }
 
 static int await_exit(struct nursery *nursery, pid_t worker)
@@ -51,16 +51,12 @@ static int await_exit(struct nursery *nursery, pid_t worker)
 
 static char *describe_end(const char *file, struct nursery *nursery, const struct worker *worker)
 {
-	char *place = place_of(file, worker), *text;
 	int status = await_exit(nursery, worker->pid);
 
 	if (WIFSIGNALED(status))
-		text = memory_format("%s: the process that ran it was ended by signal %d (%s)", place, WTERMSIG(status),
+		return memory_format("%s: the process that ran it was ended by signal %d (%s)", file, WTERMSIG(status),
 		                     strsignal(WTERMSIG(status)));
-	else
-		text = memory_format("%s: the process that ran it ended, status %d", place, WEXITSTATUS(status));
-	free(place);
-	return text;
+	return memory_format("%s: the process that ran it ended, status %d", file, WEXITSTATUS(status));
 }
 
 /* Asks the worker. The answer, or NULL with a mistake told. */
@@ -70,13 +66,13 @@ static json_t *ask(const char *file, struct nursery *nursery, const struct worke
 	struct message message = {0};
 	const char *text = NULL;
 	json_t *answer = NULL;
-	char *place;
+	char *told;
 	int got;
 
 	message_put_text(&message, file);
 	got = message_send(worker->socket, &message, CONFIG_RUN_MAX) < 0
 	          ? 0
-	          : message_receive(worker->socket, &message, CONFIG_RUN_MAX);
+	          : message_receive(worker->socket, &message, CONFIG_RUN_MAX + SCRIPT_GRACE);
 	if (got == 1 && message_get_text(&message, &text) && text)
 		answer = json_loads(text, 0, NULL);
 	if (answer && !json_is_object(answer)) {
@@ -84,10 +80,11 @@ static json_t *ask(const char *file, struct nursery *nursery, const struct worke
 		answer = NULL;
 	}
 	if (!answer && got < 0 && errno == ETIMEDOUT) {
-		place = place_of(file, worker);
-		add_mistake(mistakes, memory_format("%s: still running after %d s, so it was ended here", place,
-		                                    (int)(CONFIG_RUN_MAX / CLOCK_SECOND)));
-		free(place);
+		told = told_by(worker);
+		add_mistake(mistakes, *told ? memory_text(told)
+		                            : memory_format("%s: still running after %d s, so it was ended", file,
+		                                            (int)(CONFIG_RUN_MAX / CLOCK_SECOND)));
+		free(told);
 	} else if (!answer) {
 		add_mistake(mistakes, describe_end(file, nursery, worker));
 	}

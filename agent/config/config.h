@@ -1,6 +1,6 @@
 /* config/config.h: from pindrop.lua to a plan.
  *
- *     lua.c      runs the file in a worker: real Lua 5.4; answers with what it declared, as JSON with line numbers
+ *     serve.c    runs the file in a worker (script/); answers with what it declared, as JSON with line numbers
  *     config.c   asks the worker, with a deadline                                           (agent's side)
  *     plan*.c    checks the answer against the plugins' tables and makes the plan           (pure)
  *     loader.c   finds and loads plugins

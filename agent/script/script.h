@@ -1,20 +1,26 @@
 /* script/script.h: pindrop.lua while it runs. The only room that calls Lua.
  *
- *     state.c    a Lua state with limits: memory by its allocator, time by a timer; errors with a traceback in one line
- *     declare.c  agent { … }, plugin "name" { … }: what the file says, as JSON, and the functions that it gives
- *     library.c  what Lua is offered beside its own libraries: pindrop.read, pindrop.run, …
  *     run.c      the file is run, and its functions are called
+ *     declare.c  agent { … }, plugin "name" { … }: what the file says, as JSON, and the functions that it gives
+ *     library.c  what Lua is offered beside its own libraries: pindrop.read, … (command.c: pindrop.run)
+ *     modules.c  where `require` looks, and the digest of what was read
+ *     window.c   what the function of an aggregate looks at
+ *     state.c    a Lua state with limits: memory by its allocator, time by a timer
+ *     trace.c    errors with a traceback in one line
  *
  * A script lives in a worker's process, on its only thread. What it does there costs nobody else anything: an endless
  * loop ends by a signal after its time; what does not even hear that (a pattern that never ends, a call that blocks) is
- * ended by the agent, for which the place stands in the page that both share. */
+ * ended by the agent, for which the place stands in the page that both share: as one line, "pindrop.lua:14: ran longer
+ * than 1 s (in function 'find'; called from pindrop.lua:14)"; "" while nothing is late. */
 #ifndef SCRIPT_SCRIPT_H
 #define SCRIPT_SCRIPT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "worker/nursery.h"
 
@@ -42,6 +48,7 @@ struct script_setup {
 	struct script_limits limits;
 	struct worker_page *page;
 	const struct script_host *host; /* outlives the script */
+	bool bare;                      /* nothing that reaches out of the state, or runs long in C: for fuzzing */
 };
 
 struct script;
