@@ -5,7 +5,8 @@
  *     gauge     every known value, also that of the off-tick sample at /start: a maximum is never below what is shown
  *     counter   the rate a second between two consecutive samples of the same instance, by the time that really passed
  *               between them; weighed by that time, so that `sum` is the increase and `avg` the increase a second.
- *               None after a decrease (a reset), an unknown value, a restart, or a gap beyond the heartbeat
+ *               None after a decrease (a reset), an unknown value, a restart, or a gap beyond the heartbeat: such a
+ *               sample is counted as unknown, as is a gauge without a value
  *     several   an aggregate without an instance sees the samples of all instances, one by one, but for those that its
  *               family leaves out of its own sum (pindrop_row_unsummed): they would be counted twice
  *
@@ -188,6 +189,8 @@ static void look(struct view *view, const struct plan_family *family, const stru
 		window_add(&view->window, value, 1);
 	else if (known->time != 0 && passed > 0 && passed <= 2 * family->plugin->interval + CLOCK_SECOND && rise >= 0)
 		window_add(&view->window, rise / clock_seconds(passed), clock_seconds(passed));
+	else
+		window_add(&view->window, NAN, 0);
 }
 
 static void feed(struct metric *metric, struct view *view, const struct batch *batch)
