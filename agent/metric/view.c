@@ -6,6 +6,9 @@
 
 #include "base/memory.h"
 
+/* A rate weighs the seconds that it covers: a microsecond is near enough. A gauge's sample weighs 1. */
+#define COUNTER_GRAIN 1e-6
+
 static bool same(const char *a, const char *b)
 {
 	return a == b || (a && b && strcmp(a, b) == 0);
@@ -39,20 +42,27 @@ static void add(struct views *views, const struct plan *plan, size_t index)
 	views->of[index] = (size_t)(view - views->views);
 }
 
+static bool is_counter(const struct plan *plan, const struct plan_aggregate *aggregate)
+{
+	return plan->families[aggregate->family].table->fields[aggregate->field].kind == PINDROP_COUNTER;
+}
+
 /* Says of every window what is asked of it: one that kept its past may be asked for more, or for less, than before. */
 static void want(struct views *views, const struct plan *plan)
 {
-	bool *quantiles = memory_array(views->count, sizeof(bool)), *rows = memory_array(views->count, sizeof(bool));
+	double *grains = memory_array(views->count, sizeof(double));
+	bool *rows = memory_array(views->count, sizeof(bool));
 
 	for (size_t i = 0; i < plan->aggregate_count; i++) {
 		const struct plan_aggregate *aggregate = &plan->aggregates[i];
 
-		quantiles[views->of[i]] |= aggregate->fn == PLAN_QUANTILE;
+		if (aggregate->fn == PLAN_QUANTILE)
+			grains[views->of[i]] = is_counter(plan, aggregate) ? COUNTER_GRAIN : 1;
 		rows[views->of[i]] |= aggregate->fn == PLAN_ETA || plan_is_asked(aggregate);
 	}
 	for (size_t i = 0; i < views->count; i++)
-		window_want(&views->views[i].window, rows[i], quantiles[i]);
-	free(quantiles);
+		window_want(&views->views[i].window, rows[i], grains[i]);
+	free(grains);
 	free(rows);
 }
 

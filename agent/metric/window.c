@@ -183,10 +183,13 @@ static void grow(struct window *window)
 	turn(window);
 }
 
+/* Adds a row at the end; an empty one adds nothing. */
 static void append(struct window *window, const struct window_row *row)
 {
 	bool shares = window->end > window->begin && may_share(window, row_at(window, window->end - 1), row);
 
+	if (row->count + row->unknown <= 0)
+		return;
 	if (window->has_rows && !shares) {
 		if (window_count(window) == WINDOW_ROWS)
 			condense(window);
@@ -202,14 +205,24 @@ static void append(struct window *window, const struct window_row *row)
 void window_begin(struct window *window, int64_t over)
 {
 	*window = (struct window){.over = over, .has_rows = over > 0};
+	quantiles_begin(&window->quantiles, over);
 	window_reset(window);
 }
 
-void window_release(struct window *window)
+static void release_rows(struct window *window)
 {
 	free(window->rows);
 	free(window->steps);
 	window->rows = window->steps = NULL;
+	window->room = 0;
+	window->begin = window->middle = window->end = 0;
+	window->young = (struct window_row){0};
+}
+
+void window_release(struct window *window)
+{
+	release_rows(window);
+	quantiles_release(&window->quantiles);
 }
 
 void window_reset(struct window *window)
@@ -219,22 +232,38 @@ void window_reset(struct window *window)
 	window->share = 1;
 	window->begin = window->middle = window->end = 0;
 	window->young = (struct window_row){0};
+	quantiles_clear(&window->quantiles);
 }
 
-void window_want(struct window *window, bool rows, bool quantiles)
+/* Counts a row, as its average. */
+static void count(struct window *window, const struct window_row *row)
+{
+	double grains = window->grain > 0 ? fmax(1, round(row->weight / window->grain)) : 0;
+
+	if (grains > 0 && row->count > 0)
+		quantiles_add(&window->quantiles, row->time, window_average(row), (uint64_t)grains);
+}
+
+static void want_rows(struct window *window, bool rows)
 {
 	struct window_row all = window_total(window);
 
-	window->quantiles = quantiles;
 	if (window->over > 0 || rows == window->has_rows)
 		return;
+	release_rows(window);
 	window->has_rows = rows;
-	window_release(window);
-	window->room = 0;
-	window->begin = window->middle = window->end = 0;
-	window->young = (struct window_row){0};
-	if (all.count + all.unknown > 0)
-		append(window, &all);
+	append(window, &all);
+}
+
+void window_want(struct window *window, bool rows, double grain)
+{
+	want_rows(window, rows);
+	if (grain == window->grain)
+		return;
+	window->grain = grain;
+	quantiles_clear(&window->quantiles);
+	for (uint64_t number = window->begin; number < window->end; number++)
+		count(window, row_at(window, number));
 }
 
 /* Moves everything back by as much as the clock was. */
@@ -246,6 +275,7 @@ static void shift(struct window *window, int64_t back)
 	}
 	if (window->has_rows)
 		turn(window);
+	quantiles_shift(&window->quantiles, back);
 }
 
 void window_advance(struct window *window, int64_t now)
@@ -255,6 +285,7 @@ void window_advance(struct window *window, int64_t now)
 	window->now = now;
 	while (window->over > 0 && window->begin < window->end && row_at(window, window->begin)->time <= now - window->over)
 		drop_oldest(window);
+	quantiles_expire(&window->quantiles, now);
 }
 
 void window_add(struct window *window, double value, double weight)
@@ -270,6 +301,7 @@ void window_add(struct window *window, double value, double weight)
 		row.unknown = 1;
 	}
 	append(window, &row);
+	count(window, &row);
 }
 
 /* --- history ------------------------------------------------------------------------------------------------------- */
@@ -290,23 +322,25 @@ static size_t fit(const struct window *window, const struct window_row **rows, s
 	return count;
 }
 
-void window_remember(struct window *window, const struct window_row *rows, size_t count)
+void window_remember(struct window *window, const struct window_row *rows, size_t row_count)
 {
 	struct window whole;
 
 	window_begin(&whole, window->over);
-	window_want(&whole, window->has_rows, window->quantiles);
-	count = fit(window, &rows, count);
-	for (size_t i = 0; i < count; i++) {
+	window_want(&whole, window->has_rows, window->grain);
+	row_count = fit(window, &rows, row_count);
+	for (size_t i = 0; i < row_count; i++) {
 		if (rows[i].time < whole.now)
 			continue;
 		window_advance(&whole, rows[i].time);
 		append(&whole, &rows[i]);
+		count(&whole, &rows[i]);
 		if (rows[i].count > 0)
 			whole.last = window_average(&rows[i]);
 	}
 	for (size_t i = 0; i < window_count(window); i++)
 		append(&whole, window_row(window, i));
+	quantiles_append(&whole.quantiles, &window->quantiles);
 	if (!isnan(window->last))
 		whole.last = window->last;
 	if (window->now > 0)
@@ -324,39 +358,6 @@ void window_swap(struct window *a, struct window *b)
 }
 
 /* --- answers ------------------------------------------------------------------------------------------------------- */
-
-struct weighed {
-	double value, weight;
-};
-
-static int by_value(const void *left, const void *right)
-{
-	const struct weighed *a = left, *b = right;
-
-	return (a->value > b->value) - (a->value < b->value);
-}
-
-static double quantile_of(const struct window *window, double quantile)
-{
-	struct weighed *values = memory_array(window_count(window) + 1, sizeof(*values));
-	double sum = 0, wanted, found;
-	size_t i = 0, count = 0;
-
-	for (size_t row = 0; row < window_count(window); row++) {
-		if (window_row(window, row)->count <= 0)
-			continue;
-		values[count++] = (struct weighed){window_average(window_row(window, row)), window_row(window, row)->weight};
-		sum += values[count - 1].weight;
-	}
-	qsort(values, count, sizeof(*values), by_value);
-	wanted = quantile * sum * (1 - 1e-12); /* 0.95 * 20 may come out above 19 */
-	sum = values[0].weight;
-	while (sum < wanted && i + 1 < count)
-		sum += values[++i].weight;
-	found = values[i].value;
-	free(values);
-	return found;
-}
 
 double window_value(const struct window *window, enum plan_fn fn, double quantile)
 {
@@ -380,7 +381,7 @@ double window_value(const struct window *window, enum plan_fn fn, double quantil
 	case PLAN_STDDEV:
 		return sqrt(all.spread / all.weight);
 	case PLAN_QUANTILE:
-		return quantile_of(window, quantile);
+		return fmax(all.min, fmin(all.max, quantiles_value(&window->quantiles, quantile)));
 	case PLAN_COUNT:
 	case PLAN_ETA:
 	case PLAN_FUNCTION:

@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "config/plan.h"
+#include "metric/quantiles.h"
 
 #define WINDOW_ROWS 2048 /* a power of two */
 #define WINDOW_BLUR 512  /* rows of a sliding window are at most over / WINDOW_BLUR long, once they are shared */
@@ -45,7 +46,6 @@ struct window_row {
 struct window {
 	int64_t over;
 	bool has_rows;
-	bool quantiles;          /* someone asks for them */
 	int64_t now;             /* wall clock, ns; 0: no sample yet */
 	double last;             /* the newest known value */
 	double share;            /* how many samples may share a row now; doubles when the rows run out */
@@ -55,6 +55,8 @@ struct window {
 	struct window_row young;     /* rows from `middle` on, as one; of a window without rows: all of it */
 	/* Of the old rows, those before `middle`: as one from each step on, and from each row of the first step to that. */
 	struct window_row *steps, near[WINDOW_STEP];
+	double grain; /* the weight that counts as 1 for quantiles; 0: nobody asks for them */
+	struct quantiles quantiles;
 };
 
 void window_begin(struct window *window, int64_t over);
@@ -62,9 +64,10 @@ void window_release(struct window *window);
 void window_reset(struct window *window); /* forgets every sample */
 void window_swap(struct window *a, struct window *b);
 
-/* What somebody will want to see: the rows (a sliding window has them anyway), quantiles. What a window did not keep so
- * far it lacks: the rows of a service window begin with one for all that was. */
-void window_want(struct window *window, bool rows, bool quantiles);
+/* What somebody will want to see: the rows (a sliding window has them anyway), and quantiles, for which weights are
+ * counted in whole grains (at least one; 0: nobody wants them). What a window did not keep so far it lacks: the rows of a
+ * service window begin with one for all that was; quantiles begin with the averages of the rows. */
+void window_want(struct window *window, bool rows, double grain);
 
 /* The family has a new sample: the window ends there. */
 void window_advance(struct window *window, int64_t now);
@@ -74,10 +77,11 @@ void window_add(struct window *window, double value, double weight);
 
 /* Puts a past before what a sliding window holds: rows of history, oldest first, those left out that do not end before
  * it. What is unknown is counted between what is known only: before its first known row, a series had not begun. */
-void window_remember(struct window *window, const struct window_row *rows, size_t count);
+void window_remember(struct window *window, const struct window_row *rows, size_t row_count);
 
 /* NaN: there is no value in the window (its count is then 0). Always min <= avg, quantile <= max. stddev is that of the
- * whole population; a quantile is the smallest value that at least this share of the weight does not exceed. */
+ * whole population; a quantile is the smallest value that at least this share of the weight does not exceed, within one
+ * percent, and within the window's minimum and maximum (quantiles.h). */
 double window_value(const struct window *window, enum plan_fn fn, double quantile);
 
 /* All that it holds as one row. */

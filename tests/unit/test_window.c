@@ -1,4 +1,4 @@
-/* links: agent/metric/window.c agent/base/memory.c */
+/* links: agent/metric/window.c agent/metric/quantiles.c agent/base/memory.c */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,17 +16,27 @@
 
 struct sample {
 	int64_t time;
-	double value, weight;
+	double value, weight; /* NaN: unknown */
 };
 
 struct model {
 	int64_t over, now;
+	double last;
 	size_t count;
 	struct sample samples[200000];
 };
 
 static struct model model;
 
+static void model_begin(int64_t over)
+{
+	model.over = over;
+	model.now = 0;
+	model.count = 0;
+	model.last = NAN;
+}
+
+/* Keeps as much as quantiles may reach back to. */
 static void model_advance(int64_t now)
 {
 	size_t kept = 0;
@@ -36,15 +46,28 @@ static void model_advance(int64_t now)
 		model.samples[i].time -= model.now - now;
 	model.now = now;
 	for (size_t i = 0; i < model.count; i++)
-		if (model.over == 0 || model.samples[i].time > now - model.over)
+		if (model.over == 0 || model.samples[i].time > now - model.over - model.over / QUANTILES_CHAPTERS)
 			model.samples[kept++] = model.samples[i];
 	model.count = kept;
 }
 
 static void model_add(double value, double weight)
 {
-	if (isfinite(value) && weight > 0)
-		model.samples[model.count++] = (struct sample){model.now, value, weight};
+	bool known = isfinite(value) && weight > 0;
+
+	model.samples[model.count++] = (struct sample){model.now, known ? value : (double)NAN, weight};
+	if (known)
+		model.last = value;
+}
+
+/* The first sample of the window itself. */
+static size_t model_first(void)
+{
+	size_t first = 0;
+
+	while (model.over > 0 && first < model.count && model.samples[first].time <= model.now - model.over)
+		first++;
+	return first;
 }
 
 static int by_value(const void *left, const void *right)
@@ -54,57 +77,65 @@ static int by_value(const void *left, const void *right)
 	return (a->value > b->value) - (a->value < b->value);
 }
 
-static double model_quantile(double quantile)
+static double model_quantile(size_t first, double quantile)
 {
-	struct sample *sorted = malloc(model.count * sizeof(*sorted));
+	struct sample *sorted = malloc((model.count + 1) * sizeof(*sorted));
 	double weight = 0, below = 0, found = NAN;
+	size_t count = 0;
 
-	memcpy(sorted, model.samples, model.count * sizeof(*sorted));
-	qsort(sorted, model.count, sizeof(*sorted), by_value);
-	for (size_t i = 0; i < model.count; i++)
-		weight += sorted[i].weight;
-	for (size_t i = 0; i < model.count && isnan(found); i++) {
+	for (size_t i = first; i < model.count; i++) {
+		if (isnan(model.samples[i].value))
+			continue;
+		weight += model.samples[i].weight;
+		sorted[count++] = model.samples[i];
+	}
+	qsort(sorted, count, sizeof(*sorted), by_value);
+	for (size_t i = 0; i < count; i++) {
 		below += sorted[i].weight;
-		if (below >= quantile * weight - 1e-9 * weight)
-			found = sorted[i].value;
+		found = sorted[i].value;
+		if (below >= quantile * weight)
+			break;
 	}
 	free(sorted);
 	return found;
 }
 
-static double model_value(enum plan_fn fn, double quantile)
+static double model_value(size_t first, enum plan_fn fn)
 {
-	double weight = 0, sum = 0, spread = 0, min = INFINITY, max = -INFINITY;
+	double count = 0, weight = 0, sum = 0, spread = 0, min = INFINITY, max = -INFINITY;
 
-	for (size_t i = 0; i < model.count; i++) {
-		weight += model.samples[i].weight;
-		sum += model.samples[i].value * model.samples[i].weight;
-		min = fmin(min, model.samples[i].value);
-		max = fmax(max, model.samples[i].value);
+	for (size_t i = first; i < model.count; i++) {
+		const struct sample *sample = &model.samples[i];
+
+		if (isnan(sample->value))
+			continue;
+		count++;
+		weight += sample->weight;
+		sum += sample->value * sample->weight;
+		min = fmin(min, sample->value);
+		max = fmax(max, sample->value);
 	}
-	for (size_t i = 0; i < model.count; i++)
-		spread += pow(model.samples[i].value - sum / weight, 2) * model.samples[i].weight;
+	for (size_t i = first; i < model.count; i++)
+		if (!isnan(model.samples[i].value))
+			spread += pow(model.samples[i].value - sum / weight, 2) * model.samples[i].weight;
 	switch (fn) {
 	case PLAN_MIN:
-		return model.count ? min : NAN;
+		return count > 0 ? min : NAN;
 	case PLAN_MAX:
-		return model.count ? max : NAN;
+		return count > 0 ? max : NAN;
 	case PLAN_AVG:
 		return sum / weight;
 	case PLAN_SUM:
-		return model.count ? sum : NAN;
+		return count > 0 ? sum : NAN;
 	case PLAN_LAST:
-		return model.count ? model.samples[model.count - 1].value : NAN;
+		return count > 0 ? model.last : NAN;
 	case PLAN_COUNT:
-		return (double)model.count;
+		return count;
 	case PLAN_STDDEV:
 		return sqrt(spread / weight);
-	case PLAN_QUANTILE:
-		return model_quantile(quantile);
 	default:
-		break;
+		return NAN;
 	}
-	return NAN;
 }
 
 static void assert_near(double is, double should, const char *what)
@@ -123,18 +154,51 @@ static void assert_ordered(const struct window *window)
 	if (isnan(avg))
 		return;
 	assert_true(min <= avg && avg <= max);
-	assert_true(min <= median && median <= max);
+	assert_true(window->grain > 0 ? min <= median && median <= max : true);
 }
 
-static void compare(const struct window *window, bool quantiles)
+/* Within one percent of the quantile of a window that begins at `first`, or, as weights are rounded, of a quantile
+ * beside it; and within what the window shows. */
+static bool is_quantile(const struct window *window, size_t first, double quantile)
+{
+	double is = window_value(window, PLAN_QUANTILE, quantile);
+	double min = window_value(window, PLAN_MIN, 0), max = window_value(window, PLAN_MAX, 0);
+	double low = model_quantile(first, quantile - 1e-5), high = model_quantile(first, quantile + 1e-5);
+
+	low = fmax(min, fmin(max, low)) - (QUANTILES_ERROR + 1e-9) * fabs(low);
+	high = fmax(min, fmin(max, high)) + (QUANTILES_ERROR + 1e-9) * fabs(high);
+	return (isnan(is) && isnan(low)) || (low <= is && is <= high);
+}
+
+/* … of a window that reaches back by at most one chapter too far. */
+static void assert_quantile(const struct window *window, double quantile)
+{
+	size_t first = model_first();
+	bool found = is_quantile(window, first, quantile);
+
+	while (!found && first-- > 0)
+		found = is_quantile(window, first, quantile);
+	if (!found)
+		fail_msg("p%g is %g", 100 * quantile, window_value(window, PLAN_QUANTILE, quantile));
+}
+
+static void compare_from(const struct window *window, size_t first)
 {
 	static const char *const names[] = {"min", "max", "avg", "sum", "last", "count", "stddev"};
+	double unknown = (double)(model.count - first) - model_value(first, PLAN_COUNT);
 
 	for (enum plan_fn fn = PLAN_MIN; fn <= PLAN_STDDEV; fn++)
-		assert_near(window_value(window, fn, 0), model_value(fn, 0), names[fn]);
-	for (double quantile = 0.05; quantiles && quantile < 1; quantile += 0.09)
-		assert_near(window_value(window, PLAN_QUANTILE, quantile), model_value(PLAN_QUANTILE, quantile), "quantile");
+		assert_near(window_value(window, fn, 0), model_value(first, fn), names[fn]);
+	assert_near(window_total(window).unknown, unknown, "unknown");
 	assert_ordered(window);
+}
+
+static void compare(const struct window *window)
+{
+	compare_from(window, model_first());
+	for (double quantile = 0.05; window->grain > 0 && quantile < 1; quantile += 0.13)
+		if (window_value(window, PLAN_COUNT, 0) > 0)
+			assert_quantile(window, quantile);
 }
 
 /* --- tests ------------------------------------------------------------------------------------------------------- */
@@ -142,7 +206,7 @@ static void compare(const struct window *window, bool quantiles)
 static void begin(struct window *window, int64_t over, bool quantiles)
 {
 	window_begin(window, over);
-	window_want(window, quantiles, quantiles);
+	window_want(window, quantiles, quantiles ? 1e-6 : 0);
 }
 
 static double uniform(double low, double high)
@@ -157,9 +221,7 @@ static void walk(int64_t over, size_t steps, size_t instances, bool steps_of_clo
 	int64_t now = 1000 * SECOND;
 
 	begin(&window, over, true);
-	model.over = over;
-	model.now = 0;
-	model.count = 0;
+	model_begin(over);
 	for (size_t i = 0; i < steps; i++) {
 		now += random() % 20 ? SECOND : (random() % 30) * SECOND;
 		if (steps_of_clock && random() % 50 == 0)
@@ -174,9 +236,9 @@ static void walk(int64_t over, size_t steps, size_t instances, bool steps_of_clo
 			model_add(value, weight);
 		}
 		if (i % 7 == 0)
-			compare(&window, true);
+			compare(&window);
 	}
-	compare(&window, true);
+	compare(&window);
 	window_release(&window);
 }
 
@@ -188,7 +250,7 @@ static void exact_as_the_plain_model(void **state)
 	walk(600 * SECOND, 2000, 3, true);
 	walk(5 * SECOND, 2000, 2, true);
 	walk(SECOND / 2, 500, 1, true);
-	walk(0, 1000, 2, true);
+	walk(0, 2000, 2, true);
 }
 
 static void nothing_is_known_of_an_empty_window(void **state)
@@ -237,7 +299,7 @@ static void averages_never_leave_their_values(void **state)
 	}
 }
 
-/* Beyond WINDOW_ROWS samples: rows are shared, quantiles blur, the rest stays. */
+/* Beyond WINDOW_ROWS samples: rows are shared, and the window may reach back a little too far. */
 static void long_windows_share_rows(void **state)
 {
 	const int64_t over = 30000 * SECOND;
@@ -246,11 +308,9 @@ static void long_windows_share_rows(void **state)
 	(void)state;
 	srandom(2);
 	begin(&window, over, true);
-	model.over = 0; /* the model's edge is set below */
-	model.now = 0;
-	model.count = 0;
+	model_begin(over);
 	for (int64_t now = 1; now <= 100000; now++) {
-		double value = 50 + 40 * sin((double)now / 5000) + uniform(-1, 1);
+		double value = random() % 50 ? 50 + 40 * sin((double)now / 5000) + uniform(-1, 1) : (double)NAN;
 
 		window_advance(&window, now * SECOND);
 		window_add(&window, value, 1);
@@ -258,18 +318,18 @@ static void long_windows_share_rows(void **state)
 		model_add(value, 1);
 		assert_true(window_count(&window) <= WINDOW_ROWS && window.room <= WINDOW_ROWS);
 		if (now % 9973 == 0) {
-			double count = window_value(&window, PLAN_COUNT, 0), most = fmin((double)now, 30000);
+			double has = window_value(&window, PLAN_COUNT, 0) + window_total(&window).unknown;
+			double most = fmin((double)now, 30000);
 
-			assert_true(count >= most && count <= most * (1 + 1.0 / WINDOW_BLUR) + 1);
+			assert_true(has >= most && has <= most * (1 + 1.0 / WINDOW_BLUR) + 1);
+			model_advance(now * SECOND);
 			/* The samples that it says it has, exactly. */
-			memmove(model.samples, model.samples + model.count - (size_t)count,
-			        (size_t)count * sizeof(model.samples[0]));
-			model.count = (size_t)count;
-			compare(&window, false);
-			assert_true(fabs(window_value(&window, PLAN_QUANTILE, 0.9) - model_value(PLAN_QUANTILE, 0.9)) < 1.5);
+			compare_from(&window, model.count - (size_t)has);
+			assert_quantile(&window, 0.9);
+			assert_quantile(&window, 0.1);
 		}
 	}
-	assert_true(window_count(&window) > WINDOW_ROWS / 8);
+	assert_true(window_count(&window) > WINDOW_ROWS / 4);
 	window_release(&window);
 }
 
@@ -280,9 +340,7 @@ static void service_windows_double_their_rows(void **state)
 	(void)state;
 	srandom(3);
 	begin(&window, 0, true);
-	model.over = 0;
-	model.now = 0;
-	model.count = 0;
+	model_begin(0);
 	for (int64_t now = 1; now <= 100000; now++) {
 		double value = uniform(0, 100) + (double)now / 1000;
 
@@ -290,11 +348,11 @@ static void service_windows_double_their_rows(void **state)
 		window_add(&window, value, 1);
 		model_add(value, 1);
 	}
-	compare(&window, false);
+	compare(&window);
 	assert_true(window_count(&window) <= WINDOW_ROWS && window_count(&window) > WINDOW_ROWS / 4);
-	assert_true(fabs(window_value(&window, PLAN_QUANTILE, 0.5) - model_value(PLAN_QUANTILE, 0.5)) < 3);
 	window_reset(&window);
 	assert_true(isnan(window_value(&window, PLAN_MAX, 0)) && window_value(&window, PLAN_COUNT, 0) == 0);
+	assert_true(isnan(window_value(&window, PLAN_QUANTILE, 0.5)));
 	window_add(&window, 7, 1);
 	assert_true(window_value(&window, PLAN_MAX, 0) == 7 && window_value(&window, PLAN_QUANTILE, 0.5) == 7);
 	window_release(&window);
@@ -392,10 +450,184 @@ static void quantiles_are_by_rank(void **state)
 	begin(&window, 0, true);
 	for (int i = 1; i <= 20; i++)
 		window_add(&window, (i * 7) % 20 + 1, 1); /* 1 … 20 in some order */
-	assert_true(window_value(&window, PLAN_QUANTILE, 0.5) == 10);
-	assert_true(window_value(&window, PLAN_QUANTILE, 0.95) == 19);
-	assert_true(window_value(&window, PLAN_QUANTILE, 0.951) == 20);
-	assert_true(window_value(&window, PLAN_QUANTILE, 0.999) == 20);
+	assert_true(fabs(window_value(&window, PLAN_QUANTILE, 0.5) - 10) <= 0.1);
+	assert_true(fabs(window_value(&window, PLAN_QUANTILE, 0.95) - 19) <= 0.19);
+	assert_true(fabs(window_value(&window, PLAN_QUANTILE, 0.951) - 20) <= 0.2);
+	assert_true(fabs(window_value(&window, PLAN_QUANTILE, 0.001) - 1) <= 0.01);
+	assert_true(window_value(&window, PLAN_QUANTILE, 0.999) <= 20);
+	window_release(&window);
+}
+
+/* --- unknown samples ----------------------------------------------------------------------------------------------- */
+
+static void what_is_unknown_is_counted_until_it_leaves(void **state)
+{
+	struct window window;
+
+	(void)state;
+	begin(&window, 10 * SECOND, false);
+	for (int64_t now = 1; now <= 4; now++) {
+		window_advance(&window, now * SECOND);
+		window_add(&window, now % 2 ? (double)NAN : (double)now, 1);
+	}
+	window_add(&window, 8, 0);
+	assert_true(window_total(&window).unknown == 3 && window_total(&window).count == 2);
+	assert_true(window_value(&window, PLAN_AVG, 0) == 3 && window_value(&window, PLAN_LAST, 0) == 4);
+	window_advance(&window, 11 * SECOND);
+	assert_true(window_total(&window).unknown == 2 && window_total(&window).count == 2);
+	window_advance(&window, 13 * SECOND);
+	assert_true(window_total(&window).unknown == 1 && window_total(&window).count == 1);
+	window_advance(&window, 14 * SECOND);
+	assert_true(window_total(&window).unknown == 0 && window_total(&window).count == 0);
+	window_release(&window);
+	/* A window may know nothing but that. */
+	begin(&window, 0, false);
+	window_add(&window, NAN, 1);
+	window_add(&window, NAN, 1);
+	assert_true(window_total(&window).unknown == 2 && isnan(window_value(&window, PLAN_AVG, 0)));
+	window_release(&window);
+}
+
+/* Ten thousand seconds, now and then of another size: what has left leaves nothing behind. */
+static void nothing_drifts(void **state)
+{
+	struct window window;
+
+	(void)state;
+	begin(&window, 100 * SECOND, true);
+	for (int64_t now = 1; now <= 10000; now++) {
+		window_advance(&window, now * SECOND);
+		window_add(&window, now % 1000 < 500 ? 0.1 : 1e15, 1);
+		if (now % 1000 > 100 && now % 1000 < 500) {
+			assert_true(window_value(&window, PLAN_AVG, 0) == 0.1 && window_value(&window, PLAN_MAX, 0) == 0.1);
+			assert_near(window_value(&window, PLAN_SUM, 0), 10, "sum");
+			assert_true(window_value(&window, PLAN_STDDEV, 0) < 1e-9);
+			assert_true(window_value(&window, PLAN_QUANTILE, 0.99) == 0.1);
+		}
+	}
+	window_advance(&window, 20000 * SECOND);
+	assert_true(window.quantiles.total == 0 && !window.quantiles.positive.weights && window_count(&window) == 0);
+	window_release(&window);
+}
+
+/* --- history ------------------------------------------------------------------------------------------------------- */
+
+static struct window_row second_of(int64_t time, double value)
+{
+	struct window_row row = {.first = time - SECOND, .time = time, .count = 1, .weight = 1, .sum = value};
+
+	row.min = row.max = value;
+	if (isnan(value))
+		row = (struct window_row){.first = time - SECOND, .time = time, .unknown = 1};
+	return row;
+}
+
+/* The same samples, some of them only remembered, at whatever moment: the same window. */
+static void remembering_is_as_having_been_there(void **state)
+{
+	struct window window;
+
+	(void)state;
+	srandom(7);
+	for (int round = 0; round < 300; round++) {
+		size_t count = 0, live = 1 + (size_t)random() % 150, total = live + (size_t)random() % 200;
+		int64_t over = (1 + random() % 200) * SECOND, started = 1000 + (int64_t)(total - live);
+		bool told = false;
+		struct window_row rows[400];
+
+		begin(&window, over, round % 2);
+		model_begin(over);
+		for (size_t i = 0; i < total; i++) {
+			int64_t now = (1000 + (int64_t)i) * SECOND;
+			double value = random() % 9 && i != 0 && i != (size_t)(started - 1001) ? uniform(-5, 50) : (double)NAN;
+
+			if (i == 0 || now == (started - 1) * SECOND)
+				value = 7; /* known ends: what is unknown beyond them is not counted */
+			model_advance(now);
+			model_add(value, 1);
+			rows[count++] = second_of(now, value);
+			if (now < started * SECOND)
+				continue;
+			window_advance(&window, now);
+			window_add(&window, value, 1);
+			if (!told && random() % 20 == 0) {
+				/* The store also has what the window has. */
+				window_remember(&window, rows, count);
+				told = true;
+			}
+		}
+		if (!told)
+			window_remember(&window, rows, count);
+		if (round % 3 == 0)
+			window_remember(&window, rows, count);
+		compare(&window);
+		window_release(&window);
+	}
+}
+
+static void what_had_not_begun_is_not_unknown(void **state)
+{
+	const struct window_row rows[] = {second_of(1 * SECOND, NAN), second_of(2 * SECOND, NAN),
+	                                  second_of(3 * SECOND, 5),   second_of(4 * SECOND, NAN),
+	                                  second_of(5 * SECOND, 5),   second_of(6 * SECOND, NAN)};
+	struct window window;
+
+	(void)state;
+	begin(&window, 100 * SECOND, false);
+	window_remember(&window, rows, 2);
+	assert_true(window_total(&window).unknown == 0);
+	window_remember(&window, rows, 6);
+	assert_true(window_total(&window).unknown == 1 && window_total(&window).count == 2);
+	assert_true(window.now == 5 * SECOND && window_value(&window, PLAN_LAST, 0) == 5);
+	window_release(&window);
+	/* Before what is there, it is. */
+	begin(&window, 100 * SECOND, false);
+	window_advance(&window, 7 * SECOND);
+	window_add(&window, 9, 1);
+	window_remember(&window, rows, 6);
+	assert_true(window_total(&window).unknown == 2 && window_total(&window).count == 3);
+	assert_true(window.now == 7 * SECOND && window_value(&window, PLAN_LAST, 0) == 9);
+	window_release(&window);
+	/* What lies ahead of a window that has run empty is of a clock that was set back. */
+	begin(&window, SECOND, false);
+	window_advance(&window, 4 * SECOND);
+	window_remember(&window, rows, 6);
+	assert_true(window.now == 4 * SECOND && window_value(&window, PLAN_COUNT, 0) == 0);
+	window_release(&window);
+}
+
+/* Whoever asks for more later has it from then on. */
+static void wants_may_change(void **state)
+{
+	struct window window;
+
+	(void)state;
+	begin(&window, 50 * SECOND, false);
+	for (int64_t now = 1; now <= 100; now++) {
+		window_advance(&window, now * SECOND);
+		window_add(&window, (double)now, 1);
+	}
+	assert_true(window.quantiles.total == 0);
+	window_want(&window, false, 1);
+	assert_true(window.quantiles.total == 50 && fabs(window_value(&window, PLAN_QUANTILE, 0.5) - 75) <= 0.75);
+	window_want(&window, true, 0);
+	assert_true(window.quantiles.total == 0 && window_count(&window) == 50);
+	window_release(&window);
+
+	begin(&window, 0, false);
+	window_add(&window, 2, 1);
+	window_add(&window, 4, 1);
+	window_add(&window, NAN, 1);
+	window_want(&window, true, 1);
+	assert_true(window_count(&window) == 1 && window_value(&window, PLAN_STDDEV, 0) == 1);
+	window_add(&window, 9, 1);
+	assert_true(window_count(&window) == 2 && window_value(&window, PLAN_AVG, 0) == 5);
+	assert_true(fabs(window_value(&window, PLAN_QUANTILE, 0.5) - 3) < 0.03);
+	window_want(&window, false, 1);
+	assert_null(window.rows);
+	assert_true(window_value(&window, PLAN_AVG, 0) == 5 && window_total(&window).unknown == 1);
+	window_add(&window, 9, 1);
+	assert_true(window_value(&window, PLAN_AVG, 0) == 6 && window_value(&window, PLAN_MIN, 0) == 2);
 	window_release(&window);
 }
 
@@ -412,6 +644,11 @@ int main(void)
 		cmocka_unit_test(a_clock_set_back_keeps_the_past),
 		cmocka_unit_test(history_comes_before_samples),
 		cmocka_unit_test(quantiles_are_by_rank),
+		cmocka_unit_test(what_is_unknown_is_counted_until_it_leaves),
+		cmocka_unit_test(nothing_drifts),
+		cmocka_unit_test(remembering_is_as_having_been_there),
+		cmocka_unit_test(what_had_not_begun_is_not_unknown),
+		cmocka_unit_test(wants_may_change),
 	};
 
 	return cmocka_run_group_tests_name("window", tests, NULL, NULL);
