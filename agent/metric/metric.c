@@ -456,7 +456,7 @@ void metric_restart(struct metric *metric, int64_t since)
 		catalogue_reset(&metric->families[i]);
 	for (size_t i = 0; i < metric->views.count; i++)
 		if (metric->views.views[i].window.over == 0)
-			window_reset(&metric->views.views[i].window);
+			view_reset(&metric->views.views[i]);
 	for (size_t i = 0; i < metric->plan->aggregate_count; i++)
 		if (metric->plan->aggregates[i].over == 0)
 			clear_result(metric, &metric->results[i]);
@@ -600,8 +600,7 @@ void metric_remember(struct metric *metric, size_t aggregate, const struct metri
 	if (view->window.over > 0) {
 		for (size_t i = 0; i < count; i++)
 			past[i] = recall(metric, view, &rows[i]);
-		window_remember(&view->window, past, count);
-		view->fresh = false;
+		view_remember(view, past, count);
 		atomic_fetch_add(&metric->generation, 1);
 	}
 	pthread_mutex_unlock(&metric->lock);
@@ -615,6 +614,8 @@ static double value_of(const struct metric *metric, size_t index)
 
 	if (aggregate->fn == PLAN_FUNCTION)
 		return metric->results[index].value;
+	if (aggregate->fn == PLAN_ETA)
+		return view_eta(view_of(metric, index), aggregate->to);
 	return window_value(&view_of(metric, index)->window, aggregate->fn, aggregate->quantile);
 }
 

@@ -1,9 +1,11 @@
 /* metric/view.c: one window for each thing that is looked at. */
 #include "metric/view.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 
 /* A rate weighs the seconds that it covers: a microsecond is near enough. A gauge's sample weighs 1. */
@@ -119,4 +121,69 @@ void views_adopt(struct views *views, const struct plan *old, const struct plan 
 	want(&next, plan);
 	views_release(views);
 	*views = next;
+}
+
+void view_reset(struct view *view)
+{
+	window_reset(&view->window);
+	view->fitted = 0;
+}
+
+void view_remember(struct view *view, const struct window_row *rows, size_t count)
+{
+	window_remember(&view->window, rows, count);
+	view->fresh = false;
+	view->fitted = 0;
+}
+
+/* --- the trend ---------------------------------------------------------------------------------------------------- */
+
+static int64_t middle_of(const struct window_row *row)
+{
+	return row->first + (row->time - row->first) / 2;
+}
+
+/* Cuts what the window holds into slices of the same length, and makes a point of each that has known samples: their
+ * average at their average time, which is counted from the window's end. */
+static size_t gather(const struct window *window, struct trend_point points[TREND_POINTS])
+{
+	size_t count = window_count(window), made = 0;
+	int64_t begin = middle_of(window_row(window, 0)), slice, last = -1;
+	double weight = 0;
+
+	slice = (middle_of(window_row(window, count - 1)) - begin) / TREND_POINTS + 1;
+	for (size_t i = 0; i < count; i++) {
+		const struct window_row *row = window_row(window, i);
+		int64_t place = (middle_of(row) - begin) / slice;
+		struct trend_point *point;
+
+		if (row->count <= 0)
+			continue;
+		if (place != last) {
+			points[made++] = (struct trend_point){0};
+			weight = 0;
+		}
+		last = place;
+		point = &points[made - 1];
+		weight += row->weight;
+		point->value += (window_average(row) - point->value) * row->weight / weight;
+		point->time += (clock_seconds(middle_of(row) - window->now) - point->time) * row->weight / weight;
+	}
+	return made;
+}
+
+double view_eta(struct view *view, double to)
+{
+	const struct window *window = &view->window;
+	struct trend_point points[TREND_POINTS];
+	int64_t span;
+
+	if (window_total(window).count <= 0)
+		return NAN;
+	span = window->now - window_row(window, 0)->first;
+	if (view->fitted == 0 || window->now < view->fitted || window->now - view->fitted > span / TREND_POINTS) {
+		view->trend = trend_fit(points, gather(window, points));
+		view->fitted = window->now;
+	}
+	return trend_eta(&view->trend, to, clock_seconds(window->now - view->fitted));
 }

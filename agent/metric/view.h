@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "config/plan.h"
+#include "metric/trend.h"
 #include "metric/window.h"
 
 struct view {
@@ -16,6 +17,8 @@ struct view {
 	const char *instance; /* NULL: all; the plan's */
 	bool fresh;           /* it slides, and has not been told of its past */
 	struct window window;
+	struct trend trend; /* as of … */
+	int64_t fitted;     /* … this end of the window; 0: never, or the past has become another */
 };
 
 struct views {
@@ -26,6 +29,16 @@ struct views {
 
 void views_begin(struct views *views, const struct plan *plan);
 void views_release(struct views *views);
+
+/* Seconds until the trend of its samples reaches `to` (trend.h): a line through at most TREND_POINTS averages of
+ * neighbours. The line is fitted anew when the window has moved by a TREND_POINTS-th of what it holds; in between the
+ * answer counts down. */
+double view_eta(struct view *view, double to);
+
+void view_reset(struct view *view); /* forgets every sample */
+
+/* window_remember(), of a view that slides. */
+void view_remember(struct view *view, const struct window_row *rows, size_t count);
 
 /* Goes over from one plan to another. The windows of views that both have (the same family, field, instance and
  * duration, by their names) go on. */
