@@ -385,6 +385,67 @@ static void history_is_remembered_once(void **state)
 	assert_true(ask(metric, CPU_RECENT) == 3 && ask(metric, CPU_RECENT_MAX) == 20);
 }
 
+/* Also while sampling goes on: what was seen stays, and is not counted twice. */
+static void history_is_put_before_what_was_seen(void **state)
+{
+	struct metric *metric = *state;
+	struct metric_row rows[12];
+	struct snapshot *snapshot;
+	uint64_t before;
+
+	for (int i = 0; i < 12; i++)
+		rows[i] = (struct metric_row){START + i * CLOCK_SECOND, CLOCK_SECOND, i, i, i};
+	rows[2].avg = NAN;
+	say(metric, 8, 100, 0);
+	say(metric, 9, NAN, 0);
+	say(metric, 10, 50, 0);
+	before = metric_generation(metric);
+	metric_remember(metric, CPU_RECENT, rows, 12);
+	assert_true(metric_generation(metric) > before);
+	snapshot = metric_snapshot(metric);
+	/* Of the seconds 1 … 10 the eighth to the tenth were seen; the second and the ninth are unknown. */
+	assert_true(snapshot->aggregates[CPU_RECENT].value == 8 && snapshot->aggregates[CPU_RECENT].unknown == 2);
+	assert_true(snapshot->aggregates[CPU_RECENT_MAX].value == 100);
+	assert_true(snapshot->aggregates[CPU_MAX].samples == 2); /* the service's own */
+	snapshot_free(snapshot);
+	say(metric, 11, 1, 0);
+	assert_true(ask(metric, CPU_RECENT) == 8);
+	say(metric, 19, 1, 0);
+	snapshot = metric_snapshot(metric);
+	assert_true(snapshot->aggregates[CPU_RECENT].value == 3 && snapshot->aggregates[CPU_RECENT].unknown == 0);
+	assert_true(snapshot->aggregates[CPU_RECENT_MAX].value == 50);
+	snapshot_free(snapshot);
+}
+
+/* A row of a coarser tier stands for as many samples as it has intervals, a counter's for its seconds. */
+static void a_stored_row_is_many_samples(void **state)
+{
+	static const struct plan_aggregate of[] = {
+		{.family = CPU, .field = LEVEL, .fn = PLAN_AVG, .over = 1000 * CLOCK_SECOND},
+		{.family = CPU, .field = TOTAL, .fn = PLAN_SUM, .over = 1000 * CLOCK_SECOND},
+		{.family = CPU, .field = TOTAL, .fn = PLAN_QUANTILE, .quantile = 0.5, .over = 1000 * CLOCK_SECOND},
+	};
+	const struct plan long_plan = {.family_count = FAMILY_COUNT,
+	                               .families = families,
+	                               .aggregate_count = 3,
+	                               .aggregates = of};
+	const struct metric_row rows[] = {{START - 60 * CLOCK_SECOND, 60 * CLOCK_SECOND, 1, 2, 9},
+	                                  {START, 60 * CLOCK_SECOND, 1, 4, 9}};
+	struct metric *metric = metric_new(&long_plan);
+
+	(void)state;
+	metric_restart(metric, START);
+	metric_remember(metric, 0, rows, 2);
+	metric_remember(metric, 1, rows, 2);
+	assert_true(ask(metric, 0) == 3 && ask(metric, 1) == 360);
+	for (int second = 1; second <= 201; second++)
+		say(metric, second, 10, 1000.0 * second);
+	assert_true(fabs(ask(metric, 0) - (120 * 3 + 2010) / 321.0) < 1e-9);
+	assert_true(fabs(ask(metric, 1) - 200360) < 1e-6);
+	assert_true(fabs(ask(metric, 2) - 1000) <= 10);
+	metric_free(metric);
+}
+
 static void a_clock_that_is_set_makes_no_spike(void **state)
 {
 	struct metric *metric = *state;
@@ -821,6 +882,8 @@ int main(void)
 		EACH(a_maximum_is_never_below_what_is_shown),
 		EACH(a_restart_begins_service_windows_anew),
 		EACH(history_is_remembered_once),
+		EACH(history_is_put_before_what_was_seen),
+		EACH(a_stored_row_is_many_samples),
 		EACH(a_clock_that_is_set_makes_no_spike),
 		EACH(a_sample_from_before_a_restart_is_not_current),
 		EACH(what_is_there_or_on_its_way_is_not_forgotten),

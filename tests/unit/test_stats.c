@@ -155,6 +155,56 @@ static void the_past_is_as_the_file_formats_it(void **state)
 	json_decref(json);
 }
 
+static void answers_of_functions_are_shown_as_they_are(void **state)
+{
+	static const struct plan_aggregate asked[] = {
+		{.name = "share", .fn = PLAN_FUNCTION},
+		{.name = "large", .fn = PLAN_FUNCTION},
+		{.name = "whole", .fn = PLAN_FUNCTION},
+		{.name = "small", .fn = PLAN_FUNCTION},
+		{.name = "printed", .fn = PLAN_FUNCTION, .format = "%.1f%%"},
+		{.name = "text alone", .fn = PLAN_FUNCTION, .formatted = true},
+		{.name = "nothing", .fn = PLAN_FUNCTION},
+		{.name = "built in", .fn = PLAN_MAX, .formatted = true},
+		{.name = "not yet", .fn = PLAN_MAX, .formatted = true},
+		{.name = "no more", .fn = PLAN_MAX, .formatted = true},
+		{.name = "full in", .fn = PLAN_ETA},
+		{.name = "never", .fn = PLAN_ETA},
+	};
+	static const struct aggregate_reading readings[] = {
+		{.value = 0.0312345}, {.value = 123456789.98765},     {.value = 1e15},    {.value = -1.23456e-9},
+		{.value = 13.44},     {.value = NAN, .text = "fine"}, {.value = NAN},     {.value = 3, .text = "three"},
+		{.value = 13.44},     {.value = NAN, .text = "old"},  {.value = 86399.7}, {.value = NAN},
+	};
+	const struct plan of = {.family_count = 1, .families = families, .aggregate_count = 12, .aggregates = asked};
+	const struct family_snapshot cpu[] = {{1, 1, cpu_readings}};
+	struct snapshot all = {.plan = &of,
+	                       .time = 1,
+	                       .since = 1,
+	                       .family_count = 1,
+	                       .families = cpu,
+	                       .aggregate_count = 12,
+	                       .aggregates = readings};
+	char *text = report_stats(&all);
+	json_t *json = json_loads(text, 0, NULL);
+
+	(void)state;
+	equals(json, "past_stat.share", "0.03123");
+	equals(json, "past_stat.large", "123456789.988");
+	equals(json, "past_stat.whole", "1000000000000000");
+	equals(json, "past_stat.small", "-1.235e-9");
+	equals(json, "past_stat.printed", "\"13.4%\"");
+	equals(json, "past_stat.text alone", "\"fine\"");
+	equals(json, "past_stat.nothing", "null");
+	equals(json, "past_stat.built in", "\"three\"");
+	equals(json, "past_stat.not yet", "13.4");
+	equals(json, "past_stat.no more", "null");
+	equals(json, "past_stat.full in", "86400");
+	equals(json, "past_stat.never", "null");
+	json_decref(json);
+	free(text);
+}
+
 static void what_was_never_sampled_is_null(void **state)
 {
 	const struct family_snapshot of[] = {{0, 0, NULL}, {0, 0, NULL}, {0, 0, NULL}, {0, 0, NULL}};
@@ -276,9 +326,13 @@ static void sums_are_of_what_is_known(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(shapes_follow_the_tables),       cmocka_unit_test(the_past_is_as_the_file_formats_it),
-		cmocka_unit_test(what_was_never_sampled_is_null), cmocka_unit_test(rounding_is_one),
-		cmocka_unit_test(extremes_enclose_the_average),   cmocka_unit_test(strange_values_are_still_json),
+		cmocka_unit_test(answers_of_functions_are_shown_as_they_are),
+		cmocka_unit_test(shapes_follow_the_tables),
+		cmocka_unit_test(the_past_is_as_the_file_formats_it),
+		cmocka_unit_test(what_was_never_sampled_is_null),
+		cmocka_unit_test(rounding_is_one),
+		cmocka_unit_test(extremes_enclose_the_average),
+		cmocka_unit_test(strange_values_are_still_json),
 		cmocka_unit_test(sums_are_of_what_is_known),
 	};
 
