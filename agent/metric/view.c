@@ -148,7 +148,7 @@ static int64_t middle_of(const struct window_row *row)
 static size_t gather(const struct window *window, struct trend_point points[TREND_POINTS])
 {
 	size_t count = window_count(window), made = 0;
-	int64_t begin = middle_of(window_row(window, 0)), slice, last = -1;
+	int64_t begin = middle_of(window_row(window, 0)), slice, last = 0;
 	double weight = 0;
 
 	slice = (middle_of(window_row(window, count - 1)) - begin) / TREND_POINTS + 1;
@@ -159,7 +159,7 @@ static size_t gather(const struct window *window, struct trend_point points[TREN
 
 		if (row->count <= 0)
 			continue;
-		if (place != last) {
+		if (made == 0 || place != last) {
 			points[made++] = (struct trend_point){0};
 			weight = 0;
 		}

@@ -94,12 +94,13 @@ static json_t *format_value(const char *format, double value)
 /* What a function answers may be of any size: three decimals, or four digits of what is smaller than 1. */
 static json_t *show_answer(double value)
 {
+	double size = fabs(value);
 	int decimals = 3;
 
 	if (value == floor(value))
 		return tree_value(value);
-	for (double size = fabs(value); size < 1 && decimals < 20; size *= 10)
-		decimals++;
+	for (; size < 1 && decimals < 20; decimals++)
+		size *= 10;
 	return tree_number(value, decimals);
 }
 
