@@ -179,7 +179,8 @@ static void grow(struct window *window)
 	free(window->steps);
 	window->rows = rows;
 	window->room = room;
-	window->steps = memory_array(room / WINDOW_STEP, sizeof(*window->steps));
+	window->steps = memory_array(room / WINDOW_STEP + WINDOW_STEP, sizeof(*window->steps));
+	window->near = window->steps + room / WINDOW_STEP;
 	turn(window);
 }
 
@@ -213,7 +214,7 @@ static void release_rows(struct window *window)
 {
 	free(window->rows);
 	free(window->steps);
-	window->rows = window->steps = NULL;
+	window->rows = window->steps = window->near = NULL;
 	window->room = 0;
 	window->begin = window->middle = window->end = 0;
 	window->young = (struct window_row){0};
@@ -273,8 +274,8 @@ static void shift(struct window *window, int64_t back)
 		row_at(window, number)->first -= back;
 		row_at(window, number)->time -= back;
 	}
-	if (window->has_rows)
-		turn(window);
+	window->young.first -= back;
+	window->young.time -= back;
 	quantiles_shift(&window->quantiles, back);
 }
 

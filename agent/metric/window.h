@@ -1,16 +1,16 @@
 /* metric/window.h: the stretch of time that an aggregate looks at.
  *
  * A sliding window (`over` > 0) holds the samples of (now - over, now], where now is the newest sample of its family;
- * a service window (`over` = 0) holds all since it was reset. Samples stand in rows: up to WINDOW_ROWS
- * of them, each row is one sample. With more, neighbours share a row, which keeps count, sum, spread, minimum and
- * maximum: what is told of the window remains exact for the samples that it holds. A row leaves when its newest sample
- * does, so then the window may reach back by up to a WINDOW_BLUR-th too far.
+ * a service window (`over` = 0) holds all since it was reset. Samples stand in rows: up to WINDOW_ROWS of
+ * them, each row is one sample. With more, neighbours share a row, which keeps count, sum, spread, minimum and maximum:
+ * what is told of the window remains exact for the samples that it holds. A row leaves when its newest sample does, so
+ * then the window may reach back by up to a WINDOW_BLUR-th too far.
  *
  * A sample that is unknown is counted in its place, and takes part in nothing else.
  *
- * Adding and asking cost the same however long the window is, but for quantiles. Nothing is ever subtracted: no error
- * piles up. Memory: a row is 72 bytes, so that a sliding window has at most 160 kB; a service window has no rows, but where
- * somebody wants to see them.
+ * Adding and asking cost the same however long the window is. No average is ever made by subtracting: no error piles up.
+ * Memory: a row is 72 bytes, so that a sliding window has at most 160 kB; a service window has no rows, but where somebody
+ * wants to see them. Quantiles come on top (quantiles.h).
  *
  * Time in a window never goes back. A clock that is set back is taken as if no time had passed: what the window holds
  * moves back with it, keeps its order, and ages on from there. One that is set forward makes it older at once.
@@ -54,8 +54,8 @@ struct window {
 	uint64_t begin, middle, end; /* numbers of the oldest row, of the first of the young ones, and of the next */
 	struct window_row young;     /* rows from `middle` on, as one; of a window without rows: all of it */
 	/* Of the old rows, those before `middle`: as one from each step on, and from each row of the first step to that. */
-	struct window_row *steps, near[WINDOW_STEP];
-	double grain; /* the weight that counts as 1 for quantiles; 0: nobody asks for them */
+	struct window_row *steps, *near; /* one block, of `steps` */
+	double grain;                    /* the weight that counts as 1 for quantiles; 0: nobody asks for them */
 	struct quantiles quantiles;
 };
 
@@ -84,7 +84,7 @@ void window_remember(struct window *window, const struct window_row *rows, size_
  * percent, and within the window's minimum and maximum (quantiles.h). */
 double window_value(const struct window *window, enum plan_fn fn, double quantile);
 
-/* All that it holds as one row. */
+/* All that it holds as one row, but for its times. */
 struct window_row window_total(const struct window *window);
 
 /* Its rows, the oldest first; none of a window without rows. */

@@ -615,11 +615,15 @@ static void wants_may_change(void **state)
 	window_release(&window);
 
 	begin(&window, 0, false);
+	window_advance(&window, 7 * SECOND);
 	window_add(&window, 2, 1);
 	window_add(&window, 4, 1);
 	window_add(&window, NAN, 1);
+	window_advance(&window, 9 * SECOND);
+	window_advance(&window, 5 * SECOND); /* a clock that is set back */
 	window_want(&window, true, 1);
 	assert_true(window_count(&window) == 1 && window_value(&window, PLAN_STDDEV, 0) == 1);
+	assert_true(window_row(&window, 0)->time == 3 * SECOND);
 	window_add(&window, 9, 1);
 	assert_true(window_count(&window) == 2 && window_value(&window, PLAN_AVG, 0) == 5);
 	assert_true(fabs(window_value(&window, PLAN_QUANTILE, 0.5) - 3) < 0.03);
