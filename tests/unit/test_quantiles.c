@@ -155,6 +155,8 @@ static void assert_small(const struct quantiles *quantiles)
 {
 	assert_true(quantiles->count <= QUANTILES_CHAPTERS + 2);
 	assert_true(quantiles->positive.count <= 73000 && quantiles->negative.count <= 73000);
+	for (size_t i = 1; i < quantiles->entry_count; i++)
+		assert_true(quantiles->entries[i - 1].bucket < quantiles->entries[i].bucket);
 }
 
 /* What a window of this distribution answers, with gaps, crowds, and a clock that is set back. */

@@ -394,6 +394,27 @@ static void crowds_share_rows(void **state)
 	window_release(&window);
 }
 
+/* A crowd makes many samples share a row; of those that come one by one, rows are still short. */
+static void rows_are_never_long(void **state)
+{
+	const int64_t over = 10 * WINDOW_BLUR * SECOND;
+	const struct window_row *row;
+	struct window window;
+
+	(void)state;
+	begin(&window, over, false);
+	for (int64_t now = 1; now <= 2 * over / SECOND; now++) {
+		window_advance(&window, now * SECOND);
+		for (int i = 0; i < (now < 20 ? 10000 : 1); i++)
+			window_add(&window, i, 1);
+		row = window_row(&window, window_count(&window) - 1);
+		assert_true(row->time - row->first <= 10 * SECOND);
+	}
+	assert_true(window.share >= 100);
+	assert_true(window_value(&window, PLAN_COUNT, 0) <= (double)(over / SECOND) + 11);
+	window_release(&window);
+}
+
 static void a_clock_set_back_keeps_the_past(void **state)
 {
 	struct window window;
@@ -645,6 +666,7 @@ int main(void)
 		cmocka_unit_test(service_windows_double_their_rows),
 		cmocka_unit_test(plain_service_windows_keep_no_rows),
 		cmocka_unit_test(crowds_share_rows),
+		cmocka_unit_test(rows_are_never_long),
 		cmocka_unit_test(a_clock_set_back_keeps_the_past),
 		cmocka_unit_test(history_comes_before_samples),
 		cmocka_unit_test(quantiles_are_by_rank),
