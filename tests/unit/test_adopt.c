@@ -251,6 +251,34 @@ static void what_both_plans_have_goes_on(void **state)
 	metric_free(metric);
 }
 
+static void a_past_is_told_once(void **state)
+{
+	const struct metric_row row = {START, CLOCK_SECOND, 4, 4, 4};
+	struct world *worlds[3];
+	struct metric *metric = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		worlds[i] = new_world(NULL);
+		add_family(worlds[i], "cpu", "gC", false);
+		add_aggregate(worlds[i], "max", "cpu", 'g', NULL, PLAN_MAX, 60);
+		if (i == 1)
+			add_aggregate(worlds[i], "longer", "cpu", 'g', NULL, PLAN_MAX, 600);
+	}
+	metric = new_metric(worlds[0]);
+	assert_true(metric_is_new(metric, 0));
+	metric_remember(metric, 0, &row, 1);
+	assert_false(metric_is_new(metric, 0));
+	adopt(metric, worlds[1]);
+	assert_true(!metric_is_new(metric, 0) && metric_is_new(metric, 1));
+	assert_true(ask(metric, 0).value == 4 && isnan(ask(metric, 1).value));
+	metric_remember(metric, 1, NULL, 0); /* the store has nothing: it will not have more later */
+	assert_false(metric_is_new(metric, 1));
+	adopt(metric, worlds[2]);
+	assert_false(metric_is_new(metric, 0));
+	metric_free(metric);
+}
+
 static void families_that_changed_begin_anew(void **state)
 {
 	struct world *old = new_world(NULL), *young = new_world(NULL), *none = new_world(NULL);
@@ -747,6 +775,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plans_are_held_as_long_as_they_are_shown),
 		cmocka_unit_test(what_both_plans_have_goes_on),
+		cmocka_unit_test(a_past_is_told_once),
 		cmocka_unit_test(families_that_changed_begin_anew),
 		cmocka_unit_test(what_only_looks_the_same_does_not_go_on),
 		cmocka_unit_test(results_are_those_of_their_lua),
