@@ -295,11 +295,17 @@ static void it_is_fitted_now_and_then(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_line_is_found_exactly),   cmocka_unit_test(few_points_say_nothing),
-		cmocka_unit_test(what_is_there_is_there),    cmocka_unit_test(noise_has_no_trend),
-		cmocka_unit_test(a_noisy_line_is_found),     cmocka_unit_test(outliers_do_not_move_it),
-		cmocka_unit_test(a_saw_has_no_trend),        cmocka_unit_test(values_of_any_size),
-		cmocka_unit_test(a_window_has_a_trend),      cmocka_unit_test(several_instances_are_averaged_by_time),
+		cmocka_unit_test(a_line_is_found_exactly),
+		cmocka_unit_test(few_points_say_nothing),
+		cmocka_unit_test(what_is_there_is_there),
+		cmocka_unit_test(noise_has_no_trend),
+		cmocka_unit_test(ties_are_taken_into_account),
+		cmocka_unit_test(a_noisy_line_is_found),
+		cmocka_unit_test(outliers_do_not_move_it),
+		cmocka_unit_test(a_saw_has_no_trend),
+		cmocka_unit_test(values_of_any_size),
+		cmocka_unit_test(a_window_has_a_trend),
+		cmocka_unit_test(several_instances_are_averaged_by_time),
 		cmocka_unit_test(it_is_fitted_now_and_then),
 	};
 
