@@ -199,3 +199,17 @@ const char *text_nearest(const char *word, const char *const *candidates)
 	}
 	return nearest;
 }
+
+static const char *skip_number(const char *text)
+{
+	while ((*text >= '0' && *text <= '9') || *text == '.')
+		text++;
+	return text;
+}
+
+bool text_same_words(const char *a, const char *b)
+{
+	for (a = skip_number(a), b = skip_number(b); *a && *a == *b; a = skip_number(a + 1), b = skip_number(b + 1))
+		continue;
+	return *a == *b;
+}

@@ -29,4 +29,7 @@ char *text_percent_decode(const char *text);
  * of neighbours counts as one. `candidates` ends with NULL. */
 const char *text_nearest(const char *word, const char *const *candidates);
 
+/* Whether two lines are the same but for the numbers in them. */
+bool text_same_words(const char *a, const char *b);
+
 #endif

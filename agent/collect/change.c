@@ -130,6 +130,7 @@ static void inherit(struct collect *collect, struct change *change, size_t index
 		runner->remote = old->remote;
 		old->remote = NULL;
 		remote_adopt(runner->remote, change->lineup.plan, runner->plugin);
+		remote_forgive(runner->remote);
 	}
 	change->lineup.stuck_versions[index] = collect->now.stuck_versions[from];
 }
@@ -240,6 +241,7 @@ void change_adopt(struct collect *collect, void (*between)(void *context), void 
 	for (size_t i = 0; i < change->lineup.plan->plugin_count; i++)
 		inherit(collect, change, i);
 	swap(collect, change);
+	evaluate_adopt(collect->evaluate, collect->now.plan);
 	if (collect->running) {
 		put_again(collect, &change->lineup);
 		sample_new(collect, change->lineup.plan);

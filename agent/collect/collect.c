@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "collect/inside.h"
 
 /* How much the wall clock may change before ticks begin anew: a quarter of the shortest interval, but never more. With
@@ -31,9 +32,10 @@ static void note(struct collect *collect, size_t index, const struct batch *batc
 	struct family *family = &collect->now.families[index];
 	struct collect_family_status *status = &family->status;
 	const char *name = collect->now.plan->families[index].table->name;
+	bool collector = collect->now.plan->families[index].plugin->collector;
 
-	if (words && collect->running && (!status->error || strcmp(status->error, words) != 0))
-		log_warning("%s is not sampled: %s", name, words);
+	if (words && collect->running && (!status->error || !text_same_words(status->error, words)))
+		log_warning(collector ? "collector \"%s\": %s" : "%s is not sampled: %s", name, words);
 	else if (!words && status->error)
 		log_info("%s is sampled again", name);
 	pthread_mutex_lock(&collect->lock);
@@ -94,10 +96,17 @@ static void add_missed(struct collect *collect, size_t family, uint64_t missed)
 	pthread_mutex_unlock(&collect->lock);
 }
 
+static void hand_over(struct collect *collect, struct batch *const *batches, size_t count)
+{
+	collect->sink.deliver(collect->sink.context, batches, count);
+	for (size_t i = 0; i < count; i++)
+		evaluate_sampled(collect->evaluate, batches[i]->family, batches[i]->tick);
+}
+
 void deliver_round(struct collect *collect)
 {
 	if (collect->round_count)
-		collect->sink.deliver(collect->sink.context, collect->now.round, collect->round_count);
+		hand_over(collect, collect->now.round, collect->round_count);
 	collect->round_count = 0;
 }
 
@@ -141,7 +150,7 @@ static void told(void *context, size_t family, struct batch *batch, const struct
 		return;
 	}
 	mark_fresh(collect, &collect->now.families[family], batch);
-	collect->sink.deliver(collect->sink.context, &batch, 1);
+	hand_over(collect, &batch, 1);
 	if (batch->on_tick)
 		tell_stuck(collect, family, batch->tick);
 	note(collect, family, batch, NULL);
@@ -412,6 +421,7 @@ static void halt(struct collect *collect)
 {
 	look_at_clock(collect);
 	close_all(collect);
+	evaluate_stop(collect->evaluate);
 	set_running(collect, false);
 	set_ticker(collect);
 }
@@ -488,10 +498,12 @@ static void read_exits(struct collect *collect)
 	pid_t pid;
 	int status;
 
-	while (nursery_exited(collect->nursery, &pid, &status))
+	while (nursery_exited(collect->nursery, &pid, &status)) {
 		for (size_t i = 0; i < collect->now.plan->plugin_count; i++)
 			if (collect->now.runners[i].remote)
 				remote_exited(collect->now.runners[i].remote, pid, status);
+		evaluate_exited(collect->evaluate, pid, status);
+	}
 	if (pid != 0 || collect->orphaned)
 		return;
 	log_error(
@@ -502,7 +514,7 @@ static void read_exits(struct collect *collect)
 
 static int timeout(const struct collect *collect)
 {
-	int64_t first = INT64_MAX, left;
+	int64_t first = evaluate_deadline(collect->evaluate), left;
 
 	for (size_t i = 0; i < collect->now.plan->plugin_count; i++) {
 		const struct remote *remote = collect->now.runners[i].remote;
@@ -529,6 +541,8 @@ static void expire(struct collect *collect)
 			remote_expire(remote);
 		note_stuck(collect, i);
 	}
+	if (now >= evaluate_deadline(collect->evaluate))
+		evaluate_expire(collect->evaluate);
 }
 
 /* Whom an event is for: the addresses of our own descriptors stand for them, any other pointer is a remote. */
@@ -542,6 +556,8 @@ static bool handle(struct collect *collect, void *whom)
 		hear_bell(collect);
 	else if (whom == collect->nursery)
 		read_exits(collect);
+	else if (whom == collect->evaluate)
+		evaluate_readable(collect->evaluate);
 	else
 		remote_readable(whom);
 	return true;
@@ -583,6 +599,14 @@ static void listen_to(struct collect *collect, int fd, void *whom)
 static void make_runners(struct collect *collect, struct lineup *lineup)
 {
 	const struct plan *plan = lineup->plan;
+	const struct remote_means means = {.nursery = collect->nursery,
+	                                   .worker_kind = collect->worker_kind,
+	                                   .script_kind = collect->script_kind,
+	                                   .epoll = collect->epoll,
+	                                   .told = told,
+	                                   .context = collect,
+	                                   .get = collect->sink.get,
+	                                   .get_context = collect->sink.context};
 
 	for (size_t i = 0; i < plan->plugin_count; i++) {
 		lineup->runners[i].plugin = &plan->plugins[i];
@@ -601,8 +625,7 @@ static void make_runners(struct collect *collect, struct lineup *lineup)
 		if (!family->status.remote)
 			runner->has_local = true;
 		else if (!runner->remote)
-			runner->remote =
-				remote_new(plan, runner->plugin, collect->nursery, collect->worker_kind, collect->epoll, told, collect);
+			runner->remote = remote_new(plan, runner->plugin, &means);
 	}
 }
 
@@ -615,6 +638,7 @@ struct lineup lineup_make(struct collect *collect, const struct plan *plan)
 		.families = memory_array(plan->family_count, sizeof(*lineup.families)),
 		.round = memory_array(plan->family_count, sizeof(struct batch *)),
 		.stuck_versions = memory_array(plan->plugin_count, sizeof(*lineup.stuck_versions)),
+		.answers = memory_array(plan->aggregate_count, sizeof(*lineup.answers)),
 	};
 
 	make_runners(collect, &lineup);
@@ -641,6 +665,7 @@ void lineup_release(struct lineup *lineup)
 	free(lineup->families);
 	free(lineup->round);
 	free(lineup->stuck_versions);
+	answers_release(lineup);
 	plan_release(lineup->plan);
 }
 
@@ -670,13 +695,14 @@ static void close_descriptors(struct collect *collect)
 	ticker_close(&collect->ticker);
 }
 
-struct collect *collect_new(const struct plan *plan, struct nursery *nursery, size_t worker_kind,
+struct collect *collect_new(const struct plan *plan, struct nursery *nursery, size_t worker_kind, size_t script_kind,
                             const struct collect_sink *sink, struct error *error)
 {
 	struct collect *collect = memory_alloc(sizeof(*collect));
 
 	collect->nursery = nursery;
 	collect->worker_kind = worker_kind;
+	collect->script_kind = script_kind;
 	collect->sink = *sink;
 	collect->tell = (struct tell){plan, sink->gap, sink->context};
 	if (open_descriptors(collect, error) < 0) {
@@ -688,6 +714,8 @@ struct collect *collect_new(const struct plan *plan, struct nursery *nursery, si
 	collect->since = collect->clock.now.wall;
 	collect->stopped = plan->autostart ? 0 : collect->since;
 	collect->now = lineup_make(collect, plan);
+	collect->evaluate =
+		evaluate_new(plan, nursery, script_kind, collect->epoll, &collect->sink, note_answer, collect);
 	init_lock(collect);
 	listen_to(collect, collect->wake, &collect->wake);
 	listen_to(collect, collect->ticker.timer, &collect->ticker.timer);
@@ -778,6 +806,7 @@ void collect_free(struct collect *collect)
 	do_order(collect, &(struct order){.command = END});
 	pthread_join(collect->thread, NULL);
 	change_forget(collect);
+	evaluate_free(collect->evaluate);
 	for (size_t i = 0; i < collect->now.plan->family_count; i++)
 		family_release(&collect->now.families[i]);
 	lineup_release(&collect->now);
@@ -789,7 +818,7 @@ void collect_free(struct collect *collect)
 
 /* --- status ------------------------------------------------------------------------------------------------------ */
 
-static size_t text_size(const struct collect *collect)
+static size_t size_of_texts(const struct collect *collect)
 {
 	size_t size = 0;
 
@@ -834,7 +863,7 @@ struct collect_status *collect_status(struct collect *collect)
 	count = collect->now.plan->family_count;
 	for (size_t i = 0; i < count; i++)
 		stuck_count += collect->now.families[i].status.stuck_count;
-	status = memory_alloc(sizeof(*status) + count * sizeof(*families) + text_size(collect));
+	status = memory_alloc(sizeof(*status) + count * sizeof(*families) + size_of_texts(collect));
 	families = (struct collect_family_status *)(status + 1);
 	stuck = (struct collect_stuck *)(families + count);
 	text = (char *)(stuck + stuck_count);

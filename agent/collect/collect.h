@@ -8,7 +8,10 @@
  *     tell.c      why a tick was lost, as gaps
  *     host.c      what plugin.h promises to plugins
  *     local.c     families that never block: sampled on the sampler thread itself
- *     remote.c    families that may block: asked of a worker process, with a deadline, back-off and a list of what hangs
+ *     link.c      a worker, and what goes to and fro
+ *     remote.c    families that may block, and collectors in Lua: asked of a worker process, with a deadline, back-off and
+ *                 a list of what hangs
+ *     evaluate.c  aggregates that are functions of Lua: asked of one worker
  *     collect.c   the thread: timer, workers and commands in one epoll
  *
  * The thread waits by the monotonic clock, and each time that it wakes it looks at what lies between that and the wall
@@ -27,14 +30,22 @@
 #include "config/plan.h"
 #include "metric/batch.h"
 #include "metric/gap.h"
+#include "metric/metric.h"
 #include "worker/nursery.h"
 
-/* Where samples go. Sampler thread. */
+/* Where samples go, and where what functions of Lua are shown comes from. Sampler thread. */
 struct collect_sink {
 	void (*started)(void *context, int64_t since); /* a start of the service, before its first sample: wall clock, ns */
 	void (*deliver)(void *context, struct batch *const *batches, size_t count);
 	gap_sink *gap; /* each tick that is lost, as (tick - interval, tick], and why */
 	void *context;
+
+	/* pindrop.get(): the newest value of "cpu.usage" ("" for `instance`: of a family without, or the only one), NaN is
+	 * unknown; -1 with the words: there is no such metric. NULL: nothing is known. */
+	int (*get)(void *context, const char *metric, const char *instance, double *value, struct error *error);
+	/* What the function of an aggregate is to look at, for free(); and what it has made of it. NULL: none is asked. */
+	struct metric_window *(*window)(void *context, size_t aggregate);
+	void (*result)(void *context, size_t aggregate, double value, const char *text);
 };
 
 struct collect;
@@ -42,8 +53,11 @@ struct collect;
 /* The worker that samples families which may block; `worker_kind` of collect_new() is its place in the kinds. */
 extern const struct worker_kind collect_worker_kind;
 
+/* The worker that runs pindrop.lua, for a collector or for aggregates; `script_kind` is its place. */
+extern const struct worker_kind script_worker_kind;
+
 /* Takes over the nursery's use (see nursery.h) until collect_free(); starts the thread, idle. Holds the plan. */
-struct collect *collect_new(const struct plan *plan, struct nursery *nursery, size_t worker_kind,
+struct collect *collect_new(const struct plan *plan, struct nursery *nursery, size_t worker_kind, size_t script_kind,
                             const struct collect_sink *sink, struct error *error);
 void collect_free(struct collect *collect);
 
@@ -97,7 +111,20 @@ struct collect_status {
 	const struct collect_family_status *families; /* in the plan's order */
 };
 
-/* A copy, as one block for free(). Any thread. */
+/* An aggregate that a function of Lua makes, or puts into words. */
+struct collect_answer {
+	const char *name;
+	uint64_t errors;   /* times that it had no answer, since the agent started or its configuration was changed */
+	const char *error; /* of the last time; NULL when it went well */
+};
+
+struct collect_answers {
+	size_t count;
+	const struct collect_answer *answers; /* in the order of the file */
+};
+
+/* Copies, each one block for free(). Any thread. */
+struct collect_answers *collect_answers(struct collect *collect) __attribute__((warn_unused_result));
 struct collect_status *collect_status(struct collect *collect) __attribute__((warn_unused_result));
 
 #endif

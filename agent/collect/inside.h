@@ -2,6 +2,7 @@
  *
  *     collect.c   the thread, its commands, and what other threads are told
  *     change.c    another plan in place of the one of now
+ *     answers.c   what became of aggregates that were asked for
  *
  * Everything belongs to the sampler's thread, but for what says `lock`. */
 #ifndef COLLECT_INSIDE_H
@@ -13,6 +14,7 @@
 #include <stdint.h>
 
 #include "collect/collect.h"
+#include "collect/evaluate.h"
 #include "collect/local.h"
 #include "collect/remote.h"
 #include "collect/schedule.h"
@@ -53,6 +55,12 @@ struct family {
 	struct collect_family_status status; /* lock; `error` and `stuck` are its own; names are the plan's */
 };
 
+/* One aggregate of the plan, where it is asked for. */
+struct answer {
+	uint64_t errors; /* lock */
+	char *error;     /* lock */
+};
+
 /* All that follows from a plan. */
 struct lineup {
 	const struct plan *plan;  /* held */
@@ -61,11 +69,12 @@ struct lineup {
 	struct family *families;  /* by family of the plan */
 	struct batch **round;     /* room for what is sampled in one wake-up */
 	uint64_t *stuck_versions; /* by runner */
+	struct answer *answers;   /* by aggregate of the plan */
 };
 
 struct collect {
 	struct nursery *nursery;
-	size_t worker_kind;
+	size_t worker_kind, script_kind;
 	struct collect_sink sink;
 	struct tell tell;
 	int epoll, wake;
@@ -77,6 +86,7 @@ struct collect {
 	bool orphaned;   /* the nursery has died */
 	int64_t stopped; /* up to when stopped sampling has been told: wall clock, ns; 0: it was not stopped */
 	struct change *change;
+	struct evaluate *evaluate;
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -108,5 +118,10 @@ int change_prepare(struct collect *collect, const struct plan *plan, struct erro
 void change_part(struct collect *collect);
 void change_forget(struct collect *collect); /* what was prepared, if anything */
 void change_adopt(struct collect *collect, void (*between)(void *context), void *context);
+
+/* --- answers.c ------------------------------------------------------------------------------------------------- */
+
+void note_answer(void *context, size_t aggregate, const char *words); /* an evaluate_noted */
+void answers_release(struct lineup *lineup);
 
 #endif

@@ -1,23 +1,25 @@
-/* collect/remote.c: the agent's side of a worker; the worker's side is in serve.c. */
+/* collect/remote.c: the agent's side of a worker; the worker's side is in serve.c, and of a collector's in
+ * serve_script.c. */
 #include "collect/remote.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "collect/link.h"
 #include "collect/wire.h"
+#include "config/config.h"
 
 /* How long what failed is left alone: doubles from the first to the last with each failure in a row. */
 #define FAMILY_PAUSE_MIN CLOCK_SECOND
 #define FAMILY_PAUSE_MAX (60 * CLOCK_SECOND)
 #define STUCK_PAUSE_MIN (10 * CLOCK_SECOND)
 #define STUCK_PAUSE_MAX (300 * CLOCK_SECOND)
+
+/* How long a collector that fails is left alone: its interval, doubling with each failure in a row up to this. */
+#define COLLECTOR_PAUSE_MAX (60 * CLOCK_SECOND)
 
 struct question {
 	size_t family;
@@ -30,42 +32,42 @@ struct question {
 struct remote {
 	const struct plan *plan;
 	const struct plan_plugin *plugin;
-	struct nursery *nursery;
-	size_t worker_kind;
-	int epoll;
 	remote_told *told;
 	void *context;
 
-	struct worker worker; /* pid 0: none */
+	struct link link;
 	bool set_up;
-	struct message message; /* what comes in */
 	struct question *questions;
 	size_t question_count;
 	struct question *current; /* the worker is at it; NULL: it is idle */
 	int64_t asked;            /* monotonic, ns; of the current question */
 	int64_t asked_wall;
+	int64_t patience; /* how long it may take, ns */
 	int64_t deadline; /* monotonic, ns */
 
 	int64_t retry_at;       /* no worker before: monotonic, ns */
 	int64_t pause;          /* 0: the last worker did well */
 	enum gap_reason reason; /* why there is none */
+	struct error words;     /* of a collector: why it is left alone */
 	struct remote_stuck *stuck;
 	size_t stuck_count;
 	uint64_t stuck_version;
 };
 
-struct remote *remote_new(const struct plan *plan, const struct plan_plugin *plugin, struct nursery *nursery,
-                          size_t worker_kind, int epoll, remote_told *told, void *context)
+struct remote *remote_new(const struct plan *plan, const struct plan_plugin *plugin, const struct remote_means *means)
 {
 	struct remote *remote = memory_alloc(sizeof(*remote));
 
 	remote->plan = plan;
 	remote->plugin = plugin;
-	remote->nursery = nursery;
-	remote->worker_kind = worker_kind;
-	remote->epoll = epoll;
-	remote->told = told;
-	remote->context = context;
+	remote->link = (struct link){.nursery = means->nursery,
+	                             .kind = plugin->collector ? means->script_kind : means->worker_kind,
+	                             .epoll = means->epoll,
+	                             .whom = remote,
+	                             .get = means->get,
+	                             .context = means->get_context};
+	remote->told = means->told;
+	remote->context = means->context;
 	remote->questions = memory_array(plan->family_count, sizeof(*remote->questions));
 	for (size_t i = 0; i < plan->family_count; i++)
 		if (plan->families[i].plugin == plugin && !plan->families[i].table->never_blocks)
@@ -78,13 +80,9 @@ static const struct pindrop_family *family_of(const struct remote *remote, size_
 	return remote->plan->families[family].table;
 }
 
-/* Closes the socket, by which a worker that is well ends by itself, and kills it. */
 static void end_worker(struct remote *remote)
 {
-	if (remote->worker.pid)
-		nursery_kill(remote->nursery, remote->worker.pid);
-	worker_release(&remote->worker);
-	message_clear(&remote->message);
+	link_close(&remote->link);
 	remote->set_up = false;
 }
 
@@ -118,7 +116,7 @@ void remote_free(struct remote *remote)
 		free(remote->stuck[i].instance);
 	free(remote->stuck);
 	free(remote->questions);
-	message_release(&remote->message);
+	link_release(&remote->link);
 	free(remote);
 }
 
@@ -191,7 +189,7 @@ static void add_stuck(struct remote *remote, const char *instance, enum gap_reas
 		            instance, how);
 	}
 	stuck->reason = reason;
-	stuck->pid = remote->worker.pid;
+	stuck->pid = remote->link.worker.pid;
 	stuck->trying = false;
 	stuck->pause = stuck->pause ? 2 * stuck->pause : STUCK_PAUSE_MIN;
 	if (stuck->pause > STUCK_PAUSE_MAX)
@@ -247,52 +245,69 @@ const struct remote_stuck *remote_stuck(const struct remote *remote, size_t *cou
 
 static int start_worker(struct remote *remote, struct error *error)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = remote};
-
 	if (clock_monotonic() < remote->retry_at)
 		return error_set(error, "its last worker failed; a new one is started after a pause");
 	remote->reason = GAP_TIMEOUT;
 	if (count_left(remote) >= REMOTE_LEFT_MAX)
 		return error_set(error, "%d processes hang and cannot be ended", REMOTE_LEFT_MAX);
 	remote->reason = GAP_ERROR;
-	if (nursery_spawn(remote->nursery, remote->worker_kind, &remote->worker, error) < 0)
-		return -1;
-	epoll_ctl(remote->epoll, EPOLL_CTL_ADD, remote->worker.socket, &event);
-	return 0;
+	return link_open(&remote->link, error);
 }
 
-static int send_setup(struct remote *remote)
+static void put_collector(const struct remote *remote, struct message *message)
 {
-	struct message message = {0};
-	int failed;
+	const struct plan *plan = remote->plan;
+	const struct pindrop_family *table = &remote->plugin->table->families[0];
+	const struct script_setup setup = {.file = plan->file,
+	                                   .text = plan->script,
+	                                   .root = plan->root,
+	                                   .limits = {remote->plugin->timeout, remote->plugin->memory}};
+	struct wire_collector collector = {.name = table->name,
+	                                   .instances = table->instance != NULL,
+	                                   .field_count = table->field_count,
+	                                   .fields = memory_array(table->field_count, sizeof(char *))};
 
-	message_put_text(&message, remote->plugin->path);
-	message_put_text(&message, remote->plugin->name);
-	message_put_text(&message, remote->plan->root);
-	wire_put_options(&message, remote->plugin->table, remote->plugin->options);
-	failed = message_send(remote->worker.socket, &message, REMOTE_DEADLINE_MIN);
-	message_release(&message);
-	remote->set_up = !failed;
-	return failed;
+	for (size_t i = 0; i < table->field_count; i++)
+		collector.fields[i] = table->fields[i].name;
+	wire_put_script(message, &setup);
+	wire_put_collector(message, &collector);
+	free((void *)collector.fields);
 }
 
-static int send_request(struct remote *remote, const struct question *question)
+static void send_setup(struct remote *remote)
 {
-	const struct pindrop_family *table = remote->plan->families[question->family].table;
 	struct message message = {0};
-	int failed;
 
-	message_put_text(&message, table->name);
-	put_skipped(remote, &message, question->family);
-	failed = message_send(remote->worker.socket, &message, REMOTE_DEADLINE_MIN);
+	if (remote->plugin->collector) {
+		put_collector(remote, &message);
+	} else {
+		message_put_text(&message, remote->plugin->path);
+		message_put_text(&message, remote->plugin->name);
+		message_put_text(&message, remote->plan->root);
+		wire_put_options(&message, remote->plugin->table, remote->plugin->options);
+	}
+	link_send(&remote->link, &message);
 	message_release(&message);
-	return failed;
+}
+
+static void send_request(struct remote *remote, const struct question *question)
+{
+	struct message message = {0};
+
+	if (!remote->plugin->collector) {
+		message_put_text(&message, family_of(remote, question->family)->name);
+		put_skipped(remote, &message, question->family);
+	}
+	link_send(&remote->link, &message);
+	message_release(&message);
 }
 
 static int64_t patience(const struct remote *remote)
 {
 	int64_t interval = remote->plugin->interval;
 
+	if (remote->plugin->collector)
+		return remote->plugin->timeout + SCRIPT_GRACE;
 	return interval < REMOTE_DEADLINE_MIN   ? REMOTE_DEADLINE_MIN
 	       : interval > REMOTE_DEADLINE_MAX ? REMOTE_DEADLINE_MAX
 	                                        : interval;
@@ -303,18 +318,26 @@ static void put(struct remote *remote, struct question *question)
 {
 	struct error error = {""};
 
-	if (!remote->worker.pid && start_worker(remote, &error) < 0) {
+	if (remote->plugin->collector && clock_monotonic() < remote->retry_at) {
+		fail(remote, question, GAP_ERROR, &remote->words);
+		return;
+	}
+	if (!remote->link.worker.pid && start_worker(remote, &error) < 0) {
 		fail(remote, question, remote->reason, &error);
 		return;
 	}
+	remote->current = question;
 	remote->asked = clock_monotonic();
 	remote->asked_wall = clock_wall();
-	if ((!remote->set_up && send_setup(remote) < 0) || send_request(remote, question) < 0) {
-		/* Its end is told by remote_readable(); the question then fails with it. */
-		log_warning("%s: its worker takes no question: %s", remote->plugin->name, strerror(errno));
+	remote->patience = patience(remote);
+	if (!remote->set_up) {
+		send_setup(remote);
+		remote->set_up = true;
+		/* Until it says that it has run the file. */
+		remote->patience += remote->plugin->collector ? CONFIG_RUN_MAX : 0;
 	}
-	remote->current = question;
-	remote->deadline = remote->asked + patience(remote);
+	remote->deadline = remote->asked + remote->patience;
+	send_request(remote, question);
 }
 
 static void put_next(struct remote *remote)
@@ -343,21 +366,53 @@ bool remote_ask(struct remote *remote, size_t family, int64_t tick, bool on_tick
 
 /* --- what goes wrong -------------------------------------------------------------------------------------------- */
 
+/* Leaves a collector alone. Pauses are counted from tick to tick: that of one interval ends with the next. */
+static void rest(struct remote *remote, const struct error *words)
+{
+	int64_t interval = remote->plugin->interval;
+	int64_t most = interval > COLLECTOR_PAUSE_MAX ? interval : COLLECTOR_PAUSE_MAX;
+
+	remote->pause = remote->pause ? 2 * remote->pause : interval;
+	if (remote->pause > most)
+		remote->pause = most;
+	remote->retry_at = (remote->current ? remote->asked : clock_monotonic()) + remote->pause - interval / 2;
+	remote->words = *words;
+}
+
+/* A collector's worker is no more, or is not to be any more. */
+static void lose_collector(struct remote *remote, enum gap_reason reason, const struct error *how)
+{
+	const struct remote_lost idle = {.reason = reason, .error = &remote->words};
+	struct error words;
+
+	link_describe_loss(&remote->link, reason == GAP_TIMEOUT, how, &words);
+	end_worker(remote);
+	rest(remote, &words);
+	if (remote->current)
+		fail(remote, remote->current, reason, &words);
+	else
+		remote->told(remote->context, remote->questions[0].family, NULL, &idle);
+}
+
 /* The worker is no more, or is not to be any more. With the name of an instance, the question is put again without it
  * at once; without, it has failed. */
 static void lose_worker(struct remote *remote, enum gap_reason reason, const struct error *how)
 {
 	struct question *question = remote->current;
-	char instance[WORKER_PLACE_SIZE] = "";
+	char place[WORKER_PLACE_SIZE] = "";
 
+	if (remote->plugin->collector) {
+		lose_collector(remote, reason, how);
+		return;
+	}
 	/* The worker may still write to its page. */
-	if (remote->worker.page)
-		memcpy(instance, remote->worker.page->place, sizeof(instance) - 1);
-	if (question && instance[0])
-		add_stuck(remote, instance, reason, how->text);
+	if (remote->link.worker.page)
+		memcpy(place, remote->link.worker.page->place, sizeof(place) - 1);
+	if (question && place[0])
+		add_stuck(remote, place, reason, how->text);
 	end_worker(remote);
 	remote->current = NULL;
-	if (question && instance[0]) {
+	if (question && place[0]) {
 		put(remote, question);
 		return;
 	}
@@ -381,7 +436,7 @@ void remote_expire(struct remote *remote)
 {
 	struct error how;
 
-	error_set(&how, "has not answered for %.3g s", clock_seconds(clock_monotonic() - remote->asked));
+	error_set(&how, "has not answered for %.3g s", clock_seconds(remote->patience));
 	lose_worker(remote, GAP_TIMEOUT, &how);
 }
 
@@ -395,12 +450,9 @@ void remote_exited(struct remote *remote, pid_t pid, int status)
 		remote->stuck[i].pid = 0;
 		remote->stuck[i].retry_at = clock_monotonic() + remote->stuck[i].pause;
 	}
-	if (pid != remote->worker.pid)
+	if (pid != remote->link.worker.pid)
 		return;
-	if (WIFSIGNALED(status))
-		error_set(&how, "was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
-	else
-		error_set(&how, "has ended with status %d", WEXITSTATUS(status));
+	link_describe_end(status, &how);
 	lose_worker(remote, GAP_ERROR, &how);
 	/* It has crashed in an instance: it does not hang there. */
 	for (size_t i = 0; i < remote->stuck_count; i++) {
@@ -413,18 +465,35 @@ void remote_exited(struct remote *remote, pid_t pid, int status)
 
 /* --- answers ---------------------------------------------------------------------------------------------------- */
 
+static void lose_mad(struct remote *remote)
+{
+	const struct error how = {"gave an answer that is none"};
+
+	lose_worker(remote, GAP_ERROR, &how);
+}
+
+/* A collector says why it has no sample. What has eaten up its memory is only freed with its worker. */
+static void take_words(struct remote *remote, struct question *question, const struct error *words)
+{
+	if (remote->plugin->collector) {
+		if (strstr(words->text, "not enough memory"))
+			end_worker(remote);
+		rest(remote, words);
+	}
+	fail(remote, question, GAP_ERROR, words);
+}
+
 static void take_reply(struct remote *remote, struct question *question)
 {
-	const struct pindrop_family *table = remote->plan->families[question->family].table;
+	const struct pindrop_family *table = family_of(remote, question->family);
 	struct batch *batch = &question->batch;
 	struct error error = {""};
 	int got;
 
 	batch_begin(batch, question->family, table->field_count, table->label_count);
-	got = wire_get_reply(&remote->message, batch, &error);
+	got = wire_get_reply(&remote->link.in, batch, &error);
 	if (got < 0) {
-		error_set(&error, "gave an answer that is none");
-		lose_worker(remote, GAP_ERROR, &error);
+		lose_mad(remote);
 		return;
 	}
 	batch->tick = question->tick;
@@ -432,32 +501,37 @@ static void take_reply(struct remote *remote, struct question *question)
 	batch->time = remote->asked_wall;
 	batch->clock = remote->asked;
 	forgive(remote, question->family);
-	remote->pause = 0;
+	if (got || !remote->plugin->collector)
+		remote->pause = 0;
 	if (got) {
 		question->waiting = false;
 		remote->current = NULL;
 		remote->told(remote->context, question->family, batch, NULL);
 	} else {
-		fail(remote, question, GAP_ERROR, &error);
+		take_words(remote, question, &error);
 	}
 	put_next(remote);
 }
 
 void remote_readable(struct remote *remote)
 {
-	struct epoll_event event = {0};
-	int got;
+	enum wire_kind kind;
 
-	if (!remote->worker.pid)
+	if (!remote->link.worker.pid || link_receive(&remote->link) != 1)
 		return;
-	got = message_receive_some(remote->worker.socket, &remote->message);
-	if (got < 0 && errno == EAGAIN)
-		return;
-	if (got == 1 && remote->current) {
+	kind = remote->current ? wire_get_kind(&remote->link.in) : WIRE_NONE;
+	if (kind == WIRE_REPLY)
 		take_reply(remote, remote->current);
-		message_clear(&remote->message);
-		return;
-	}
-	/* It has ended. How, is told by the nursery, which reaps it: until then its socket is not looked at. */
-	epoll_ctl(remote->epoll, EPOLL_CTL_DEL, remote->worker.socket, &event);
+	else if (kind == WIRE_RUNNING && remote->plugin->collector)
+		remote->deadline = clock_monotonic() + (remote->patience = patience(remote));
+	else if (kind != WIRE_ASK || !remote->plugin->collector || link_answer(&remote->link) < 0)
+		lose_mad(remote);
+	message_clear(&remote->link.in);
+}
+
+void remote_forgive(struct remote *remote)
+{
+	remote->retry_at = remote->pause = 0;
+	for (size_t i = 0; i < remote->stuck_count; i++)
+		remote->stuck[i].retry_at = 0;
 }

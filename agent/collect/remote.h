@@ -8,7 +8,12 @@
  * fresh worker takes the rest at once, and the old one is killed, or, where not even that ends it, left behind. The
  * instance is tried again some time after the process that hung on it has ended.
  *
- * Without such a name the whole family has failed, and is tried again after a time that doubles. */
+ * Without such a name the whole family has failed, and is tried again after a time that doubles.
+ *
+ * A collector in Lua is asked in the same way, of a worker that runs pindrop.lua. It has the time that it was given and
+ * SCRIPT_GRACE, the first question CONFIG_RUN_MAX more, for the file; what its page tells is where in the file it was.
+ * After an error, of whatever kind, it is left alone: until its next tick, and then for a time that doubles. While it
+ * works it may ask for the value of a metric. */
 #ifndef COLLECT_REMOTE_H
 #define COLLECT_REMOTE_H
 
@@ -18,6 +23,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "collect/link.h"
 #include "config/plan.h"
 #include "metric/batch.h"
 #include "metric/gap.h"
@@ -38,7 +44,8 @@ struct remote_lost {
 	const struct error *error;
 };
 
-/* What is told of a family's sample: its batch, or NULL and why there is none. */
+/* What is told of a family's sample: its batch, or NULL and why there is none. Of a collector also, off a tick, that its
+ * worker has ended while nothing was asked. */
 typedef void remote_told(void *context, size_t family, struct batch *batch, const struct remote_lost *lost);
 
 /* What hangs. */
@@ -55,9 +62,18 @@ struct remote_stuck {
 
 struct remote;
 
-/* `epoll` is told of the worker's socket, with the remote itself as its data pointer. */
-struct remote *remote_new(const struct plan *plan, const struct plan_plugin *plugin, struct nursery *nursery,
-                          size_t worker_kind, int epoll, remote_told *told, void *context);
+/* What all of them share. */
+struct remote_means {
+	struct nursery *nursery;
+	size_t worker_kind, script_kind; /* collect_worker_kind and script_worker_kind among the kinds */
+	int epoll;                       /* is told of the workers' sockets, with the remote as the data pointer */
+	remote_told *told;
+	void *context; /* of `told` */
+	link_get *get;
+	void *get_context;
+};
+
+struct remote *remote_new(const struct plan *plan, const struct plan_plugin *plugin, const struct remote_means *means);
 void remote_free(struct remote *remote);
 
 /* Ends it, and tells nothing of what was asked. */
@@ -71,6 +87,9 @@ bool remote_awaits(const struct remote *remote, size_t family, int64_t *tick);
 
 /* Asks for a sample of a family (of the plan). False: the last one has not been answered. */
 bool remote_ask(struct remote *remote, size_t family, int64_t tick, bool on_tick);
+
+/* What is left alone is asked again with its next tick. */
+void remote_forgive(struct remote *remote);
 
 /* Ends the worker; what was asked is told as lost, and forgotten. */
 void remote_stop(struct remote *remote);

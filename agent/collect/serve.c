@@ -119,6 +119,7 @@ int remote_serve(int socket, struct worker_page *page)
 		bool good = sample(&server, family, &error) == 0;
 
 		message_clear(&server.message);
+		wire_put_kind(&server.message, WIRE_REPLY);
 		wire_put_reply(&server.message, &server.batch, good ? NULL : &error);
 		failed = message_send(socket, &server.message, -1);
 	}

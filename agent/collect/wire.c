@@ -23,6 +23,20 @@ static bool get_flag(struct message *message, bool *flag)
 	return true;
 }
 
+void wire_put_kind(struct message *message, enum wire_kind kind)
+{
+	const uint8_t byte = (uint8_t)kind;
+
+	message_put(message, &byte, sizeof(byte));
+}
+
+enum wire_kind wire_get_kind(struct message *message)
+{
+	uint8_t byte;
+
+	return message_get(message, &byte, sizeof(byte)) && byte <= WIRE_ASK ? (enum wire_kind)byte : WIRE_NONE;
+}
+
 /* --- options ------------------------------------------------------------------------------------------------ */
 
 static void put_list(struct message *message, const char *const *list)
@@ -158,4 +172,144 @@ int wire_get_reply(struct message *message, struct batch *batch, struct error *e
 		good = get_row(message, batch, labels);
 	free(labels);
 	return good ? 1 : -1;
+}
+
+/* --- what runs pindrop.lua ------------------------------------------------------------------------------------ */
+
+void wire_put_script(struct message *message, const struct script_setup *setup)
+{
+	uint64_t memory = setup->limits.memory;
+
+	message_put_text(message, setup->file);
+	message_put_text(message, setup->text);
+	message_put_text(message, setup->root);
+	message_put(message, &setup->limits.time, sizeof(setup->limits.time));
+	message_put(message, &memory, sizeof(memory));
+}
+
+bool wire_get_script(struct message *message, struct script_setup *setup)
+{
+	uint64_t memory;
+
+	if (!message_get_text(message, &setup->file) || !message_get_text(message, &setup->text) ||
+	    !message_get_text(message, &setup->root) ||
+	    !message_get(message, &setup->limits.time, sizeof(setup->limits.time)) ||
+	    !message_get(message, &memory, sizeof(memory)))
+		return false;
+	setup->limits.memory = (size_t)memory;
+	return setup->file && setup->root;
+}
+
+void wire_put_collector(struct message *message, const struct wire_collector *collector)
+{
+	uint32_t count = (uint32_t)collector->field_count;
+
+	message_put_text(message, collector->name);
+	put_flag(message, collector->instances);
+	message_put(message, &count, sizeof(count));
+	for (uint32_t i = 0; i < count; i++)
+		message_put_text(message, collector->fields[i]);
+}
+
+bool wire_get_collector(struct message *message, struct wire_collector *collector)
+{
+	uint32_t count;
+	bool good = true;
+
+	*collector = (struct wire_collector){0};
+	if (!message_get_text(message, &collector->name) || !get_flag(message, &collector->instances) ||
+	    !message_get(message, &count, sizeof(count)) || count > message->length)
+		return false;
+	collector->fields = memory_array(count, sizeof(char *));
+	for (; collector->field_count < count && good; collector->field_count++)
+		good = message_get_text(message, &collector->fields[collector->field_count]) &&
+		       collector->fields[collector->field_count];
+	if (good)
+		return true;
+	free((void *)collector->fields);
+	collector->fields = NULL;
+	return false;
+}
+
+void wire_put_ask(struct message *message, const char *metric, const char *instance)
+{
+	message_put_text(message, metric);
+	message_put_text(message, instance);
+}
+
+bool wire_get_ask(struct message *message, const char **metric, const char **instance)
+{
+	return message_get_text(message, metric) && *metric && message_get_text(message, instance) && *instance;
+}
+
+void wire_put_value(struct message *message, double value, const char *text, const struct error *error)
+{
+	message_put_text(message, error ? error->text : NULL);
+	if (error)
+		return;
+	message_put(message, &value, sizeof(value));
+	message_put_text(message, text);
+}
+
+int wire_get_value(struct message *message, double *value, const char **text, struct error *error)
+{
+	const char *words;
+
+	if (!message_get_text(message, &words))
+		return -1;
+	if (words) {
+		error_set(error, "%s", words);
+		return 0;
+	}
+	return message_get(message, value, sizeof(*value)) && message_get_text(message, text) ? 1 : -1;
+}
+
+/* In the order in which they travel. */
+#define WINDOW_NUMBERS 9
+static void list_numbers(struct script_window *window, double *numbers[WINDOW_NUMBERS])
+{
+	double *const all[WINDOW_NUMBERS] = {&window->over, &window->samples, &window->unknown, &window->min,   &window->max,
+	                                     &window->avg,  &window->sum,     &window->last,    &window->stddev};
+
+	memcpy(numbers, all, sizeof(all));
+}
+
+void wire_put_window(struct message *message, const char *name, const struct script_window *window, double value)
+{
+	struct script_window copy = *window;
+	uint32_t count = (uint32_t)window->count;
+	double *numbers[WINDOW_NUMBERS];
+
+	message_put_text(message, name);
+	message_put(message, &value, sizeof(value));
+	list_numbers(&copy, numbers);
+	for (size_t i = 0; i < WINDOW_NUMBERS; i++)
+		message_put(message, numbers[i], sizeof(double));
+	message_put(message, &count, sizeof(count));
+	message_put(message, window->values, count * sizeof(double));
+	message_put(message, window->times, count * sizeof(double));
+}
+
+bool wire_get_window(struct message *message, const char **name, struct script_window *window, double *value,
+                     double **block)
+{
+	double *numbers[WINDOW_NUMBERS];
+	bool good = message_get_text(message, name) && *name && message_get(message, value, sizeof(*value));
+	uint32_t count;
+
+	*block = NULL;
+	list_numbers(window, numbers);
+	for (size_t i = 0; i < WINDOW_NUMBERS && good; i++)
+		good = message_get(message, numbers[i], sizeof(double));
+	if (!good || !message_get(message, &count, sizeof(count)) || count > message->length)
+		return false;
+	*block = memory_array(2 * (size_t)count, sizeof(double));
+	window->count = count;
+	window->values = *block;
+	window->times = *block + count;
+	if (message_get(message, *block, 2 * (size_t)count * sizeof(double)))
+		return true;
+	free(*block);
+	*block = NULL;
+	return false;
 }

@@ -26,6 +26,7 @@
 const struct worker_kind *const worker_kinds[WORKER_KINDS] = {
 	[WORKER_CONFIG] = &config_worker_kind,
 	[WORKER_COLLECT] = &collect_worker_kind,
+	[WORKER_SCRIPT] = &script_worker_kind,
 };
 
 /* What the main thread waits for. */

@@ -19,7 +19,7 @@
 #include "worker/nursery.h"
 
 /* What a worker may be: the places of worker_kinds. */
-enum worker_place { WORKER_CONFIG, WORKER_COLLECT, WORKER_KINDS };
+enum worker_place { WORKER_CONFIG, WORKER_COLLECT, WORKER_SCRIPT, WORKER_KINDS };
 extern const struct worker_kind *const worker_kinds[WORKER_KINDS];
 
 /* Where plans come from. */

@@ -1,7 +1,11 @@
 /* life/up.c: brings the rooms up, wires what goes forward, and brings them down in reverse. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "life/inside.h"
 
 /* --- the way of a sample ------------------------------------------------------------------------------------ */
@@ -56,6 +60,56 @@ static void tell_gaps(void *context)
 	metric_tell_gone(life->metric);
 }
 
+/* --- what functions of Lua are shown: sampler thread ---------------------------------------------------------- */
+
+/* The place of a field in its family; its count where there is none. */
+static size_t find_field(const struct pindrop_family *family, const char *name)
+{
+	size_t place = 0;
+
+	while (place < family->field_count && strcmp(family->fields[place].name, name) != 0)
+		place++;
+	return place;
+}
+
+/* Of "disk.io.read_bytes" the family is all before the last dot. */
+static int get(void *context, const char *metric, const char *instance, double *value, struct error *error)
+{
+	struct life *life = context;
+	const struct plan *plan = metric_plan(life->metric);
+	char *name = memory_text(metric), *dot = strrchr(name, '.');
+	size_t family = SIZE_MAX, field = 0;
+	int failed = 0;
+
+	if (dot) {
+		*dot = '\0';
+		family = plan_find_family(plan, name);
+	}
+	if (family != SIZE_MAX)
+		field = find_field(plan->families[family].table, dot + 1);
+	if (family == SIZE_MAX || field == plan->families[family].table->field_count)
+		failed = error_set(error, "there is no metric \"%s\"", metric);
+	else
+		*value = metric_get(life->metric, family, field, *instance ? instance : NULL);
+	free(name);
+	plan_release(plan);
+	return failed;
+}
+
+static struct metric_window *window(void *context, size_t aggregate)
+{
+	struct life *life = context;
+
+	return metric_window(life->metric, aggregate);
+}
+
+static void result(void *context, size_t aggregate, double value, const char *text)
+{
+	struct life *life = context;
+
+	metric_set_result(life->metric, aggregate, value, text);
+}
+
 /* --- up and down ----------------------------------------------------------------------------------------------- */
 
 static int bring_up_data(struct life *life, struct error *error)
@@ -73,9 +127,15 @@ static int bring_up_data(struct life *life, struct error *error)
 
 static int bring_up_sampling(struct life *life, struct nursery *sampler, struct error *error)
 {
-	const struct collect_sink sink = {.started = started, .deliver = deliver, .gap = note_gap, .context = life};
+	const struct collect_sink sink = {.started = started,
+	                                  .deliver = deliver,
+	                                  .gap = note_gap,
+	                                  .context = life,
+	                                  .get = get,
+	                                  .window = window,
+	                                  .result = result};
 
-	life->collect = collect_new(life->plan, sampler, WORKER_COLLECT, &sink, error);
+	life->collect = collect_new(life->plan, sampler, WORKER_COLLECT, WORKER_SCRIPT, &sink, error);
 	if (!life->collect)
 		return -1;
 	return life->plan->autostart ? collect_start(life->collect, error) : 0;

@@ -135,6 +135,30 @@ int message_send(int socket, const struct message *message, int64_t timeout)
 	return 0;
 }
 
+void message_frame(struct message *out, const struct message *message)
+{
+	uint32_t length = (uint32_t)message->length;
+
+	message_put(out, &length, HEADER);
+	message_put(out, message->bytes, message->length);
+}
+
+int message_send_some(int socket, struct message *out)
+{
+	while (out->at < out->length) {
+		ssize_t part = send(socket, out->bytes + out->at, out->length - out->at, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (part >= 0)
+			out->at += (size_t)part;
+		else if (errno == EAGAIN)
+			return 0;
+		else if (errno != EINTR)
+			return -1;
+	}
+	message_clear(out);
+	return 1;
+}
+
 /* While a message comes in, `bytes` holds its header too, and `length` all that has come. 1: it is whole. 0: more is
  * wanted, that many bytes. -1 with errno. */
 static int inspect(struct message *message, size_t *wanted)

@@ -38,4 +38,10 @@ int message_receive(int socket, struct message *message, int64_t timeout);
  * has closed; -1 with errno, EAGAIN for "not yet whole". Start with message_clear(). */
 int message_receive_some(int socket, struct message *message);
 
+/* Sending without waiting, over several calls: message_frame() adds a message to those that `out` holds back, and
+ * message_send_some() sends what the peer takes now. 1: all is sent, and `out` is empty; 0: the rest is not; -1 with
+ * errno. */
+void message_frame(struct message *out, const struct message *message);
+int message_send_some(int socket, struct message *out);
+
 #endif

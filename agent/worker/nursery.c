@@ -126,7 +126,7 @@ static int receive_notice(int control, struct notice *notice, int fds[FDS_MAX])
 
 /* --- a worker ----------------------------------------------------------------------------------------------- */
 
-static void limit_memory(size_t bytes)
+void worker_limit(size_t bytes)
 {
 	const struct rlimit limit = {bytes, bytes};
 
@@ -175,7 +175,7 @@ _Noreturn static void become_worker(const struct worker_kind *kind, int socket, 
 	fcntl(3, F_SETFD, FD_CLOEXEC);
 	close_range(4, ~0U, 0);
 	set_signals();
-	limit_memory(kind->memory_limit);
+	worker_limit(kind->memory_limit);
 	exit(kind->run(3, page));
 }
 

@@ -67,4 +67,7 @@ void worker_release(struct worker *worker);
 /* In the worker: what ps calls it, 15 bytes of which are seen. */
 void worker_rename(const char *name);
 
+/* In the worker: as memory_limit, for one that is told how much it may have. What it starts has the same limit. */
+void worker_limit(size_t bytes);
+
 #endif

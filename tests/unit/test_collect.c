@@ -1,6 +1,6 @@
 /* links: agent/collect/collect.c agent/collect/change.c agent/collect/host.c agent/collect/local.c agent/collect/remote.c
  * agent/collect/schedule.c agent/collect/serve.c agent/collect/tell.c agent/collect/ticker.c agent/collect/wallclock.c
- * agent/collect/wire.c agent/config/loader.c agent/worker/nursery.c agent/worker/message.c agent/metric/batch.c
+ * agent/collect/wire.c agent/collect/link.c agent/collect/evaluate.c agent/collect/answers.c agent/config/loader.c agent/worker/nursery.c agent/worker/message.c agent/metric/batch.c
  * agent/base/text.c agent/config/share.c agent/base/memory.c agent/base/log.c agent/base/error.c
  *
  * The sampler with a real nursery and a plugin with moods, on clocks that the test may set. Whatever happens, each tick
@@ -305,7 +305,8 @@ static int begin(void **state)
 	static const struct worker_kind *const kinds[] = {&collect_worker_kind};
 	const char *place = getenv("TMPDIR");
 	struct record *record = memory_alloc(sizeof(*record));
-	const struct collect_sink sink = {take_start, take_batches, take_gap, record};
+	const struct collect_sink sink = {
+		.started = take_start, .deliver = take_batches, .gap = take_gap, .context = record};
 	struct error error = {""};
 
 	set_by = slept_for = 0;
@@ -318,7 +319,7 @@ static int begin(void **state)
 	record->nursery = nursery_start(kinds, 1, &error);
 	assert_non_null(record->nursery);
 	make_plan(record);
-	record->collect = collect_new(&record->plan, record->nursery, 0, &sink, &error);
+	record->collect = collect_new(&record->plan, record->nursery, 0, 0, &sink, &error);
 	assert_non_null(record->collect);
 	assert_int_equal(collect_start(record->collect, &error), 0);
 	await_samples(record, MOODY, 2);
