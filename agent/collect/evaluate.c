@@ -45,7 +45,6 @@ struct evaluate {
 	struct asked *asked;
 	size_t count, next;    /* next: whose turn it is */
 	struct asked *current; /* the worker is at it; NULL: it is idle */
-	int64_t began;         /* monotonic, ns; of the current question */
 	int64_t patience;      /* how long it may take, ns */
 	int64_t deadline;      /* monotonic, ns */
 };
@@ -182,7 +181,7 @@ static void fail(struct evaluate *evaluate, struct asked *asked, const struct er
 	asked->pause = asked->pause ? 2 * asked->pause : PAUSE_MIN;
 	if (asked->pause > PAUSE_MAX)
 		asked->pause = PAUSE_MAX;
-	asked->retry_at = evaluate->began + asked->pause - PERIOD_MIN / 2;
+	asked->retry_at = clock_monotonic() + asked->pause - PERIOD_MIN / 2;
 	evaluate->current = NULL;
 	evaluate->sink->result(evaluate->sink->context, asked->aggregate, NAN, NULL);
 	evaluate->noted(evaluate->context, asked->aggregate, words->text);
@@ -236,7 +235,6 @@ static void put(struct evaluate *evaluate, struct asked *asked, const struct met
 {
 	struct error error;
 
-	evaluate->began = clock_monotonic();
 	if (!evaluate->link.worker.pid && link_open(&evaluate->link, &error) < 0) {
 		fail(evaluate, asked, &error);
 		return;
@@ -249,7 +247,7 @@ static void put(struct evaluate *evaluate, struct asked *asked, const struct met
 		/* Until it says that it has run the file. */
 		evaluate->patience += CONFIG_RUN_MAX;
 	}
-	evaluate->deadline = evaluate->began + evaluate->patience;
+	evaluate->deadline = clock_monotonic() + evaluate->patience;
 	send_window(evaluate, asked, window);
 }
 

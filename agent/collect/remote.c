@@ -375,7 +375,7 @@ static void rest(struct remote *remote, const struct error *words)
 	remote->pause = remote->pause ? 2 * remote->pause : interval;
 	if (remote->pause > most)
 		remote->pause = most;
-	remote->retry_at = (remote->current ? remote->asked : clock_monotonic()) + remote->pause - interval / 2;
+	remote->retry_at = clock_monotonic() + remote->pause - interval / 2;
 	remote->words = *words;
 }
 

@@ -55,6 +55,13 @@ static void judge_family(struct verdict *verdict, const struct collect_status *s
 		add_reason(verdict, "%s: %s does not answer", name, family->stuck[i].instance);
 }
 
+static void judge_answers(struct verdict *verdict, const struct collect_answers *answers)
+{
+	for (size_t i = 0; i < answers->count; i++)
+		if (answers->answers[i].error)
+			add_reason(verdict, "aggregate \"%s\": %s", answers->answers[i].name, answers->answers[i].error);
+}
+
 static void judge_configuration(struct verdict *verdict, const struct standing_view *standing)
 {
 	for (size_t i = 0; i < standing->refused.count; i++)
@@ -113,6 +120,21 @@ static json_t *show_family(const struct collect_family_status *family)
 	tree_set(object, "error", tree_text(family->error));
 	tree_set(object, "stuck", show_stuck(family));
 	return object;
+}
+
+static json_t *show_answers(const struct collect_answers *answers)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < answers->count; i++) {
+		json_t *object = json_object();
+
+		tree_set(object, "name", tree_text(answers->answers[i].name));
+		tree_set(object, "errors", json_integer((json_int_t)answers->answers[i].errors));
+		tree_set(object, "error", tree_text(answers->answers[i].error));
+		json_array_append_new(list, object);
+	}
+	return list;
 }
 
 static json_t *show_families(const struct collect_status *status)
@@ -200,6 +222,7 @@ char *report_health(const struct report *report, bool *failing)
 {
 	struct collect_status *status = collect_status(report->collect);
 	const struct plan *plan = metric_plan(report->metric);
+	struct collect_answers *answers = collect_answers(report->collect);
 	struct verdict verdict = {.reasons = json_array()};
 	json_t *root = json_object();
 	struct standing_view standing;
@@ -209,6 +232,8 @@ char *report_health(const struct report *report, bool *failing)
 	standing_look(report->standing, &standing);
 	judge_configuration(&verdict, &standing);
 	judge(&verdict, plan, status, &store);
+	if (status->running)
+		judge_answers(&verdict, answers);
 	*failing = verdict.failing;
 	tree_set(root, "status",
 	         json_string(verdict.failing                        ? "failing"
@@ -221,9 +246,11 @@ char *report_health(const struct report *report, bool *failing)
 	tree_set(root, "uptime", tree_number(clock_seconds(clock_monotonic() - report->started), 1));
 	tree_set(root, "configuration", show_configuration(&standing));
 	tree_set(root, "families", show_families(status));
+	tree_set(root, "aggregates", show_answers(answers));
 	tree_set(root, "store", show_store(plan, &store));
 	standing_view_release(&standing);
 	plan_release(plan);
+	free(answers);
 	free(status);
 	return tree_end(root);
 }

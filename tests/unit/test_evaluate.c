@@ -181,7 +181,7 @@ static struct plan plan_of(struct record *record, const char *text, const char *
 	                     .aggregates = record->aggregates,
 	                     .script = text,
 	                     .digest = digest,
-	                     .limit_timeout = 100 * MS,
+	                     .limit_timeout = 300 * MS,
 	                     .limit_memory = 16000000};
 }
 
@@ -388,7 +388,7 @@ static void the_others_go_on(void **state)
 		{"string.rep('a', 40):find(string.rep('a*', 40) .. 'b')", ", so its process was ended", 2},
 		{"os.execute('kill -KILL ' .. io.open('/proc/self/stat'):read('l'):match('%d+')) while true do end",
 	     "its process was ended by signal 9 (Killed)", 2},
-		{"local all = {} while true do all[#all + 1] = string.rep('x', 100000) .. #all end", "not enough memory", 2},
+		{"local all = {} while true do all[#all + 1] = string.rep('x', 1000000) .. #all end", "not enough memory", 2},
 		{"return 'much'", "the text \"much\"", 2},
 	};
 
