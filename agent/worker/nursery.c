@@ -6,10 +6,12 @@
  * The control sockets, one for each handle, are SEQPACKET: a request or a notice is one packet. When the agent ends,
  * however it ends, the nursery reads the end of its input, kills its workers, and ends too.
  *
- * A worker leads a process group of its own, so that what it starts can be ended with it. What is left of a group is
- * killed while its leader, which has ended, is not reaped yet: until then the number cannot be another's. */
+ * A worker leads a session of its own, so that what it starts can be ended with it, also what has made a group for itself.
+ * What is left of a session is killed while its leader, which has ended, is not reaped yet: until then the number cannot
+ * be another's. What has left the session (setsid) is let go: a script can start what is to outlive it. */
 #include "worker/nursery.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -161,7 +163,7 @@ _Noreturn static void become_worker(const struct worker_kind *kind, int socket, 
 	struct worker_page *page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, page_fd, 0);
 	int null = open("/dev/null", O_RDONLY);
 
-	setpgid(0, 0);
+	setsid();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* The nursery may have died before that. */
 	if (getppid() != nursery || page == MAP_FAILED || null < 0)
@@ -219,8 +221,6 @@ static pid_t fork_worker(const struct worker_kind *kind, int fds[2])
 		goto fail;
 	if (pid == 0)
 		become_worker(kind, sockets[1], page, nursery);
-	/* Both do it: whoever comes first, it is done before either goes on. */
-	setpgid(pid, pid);
 	close(sockets[1]);
 	fds[0] = sockets[0];
 	fds[1] = page;
@@ -253,18 +253,41 @@ static int spawn(struct home *home, int control, const struct worker_kind *kind)
 	return sent;
 }
 
+/* One that is so young that it has no session yet has started nothing. */
 static void kill_group(pid_t leader)
 {
 	kill(-leader, SIGKILL);
 	kill(leader, SIGKILL);
 }
 
+/* Kills the groups of a session. They are looked for twice: a group may be made while we look. */
+static void kill_session(pid_t leader)
+{
+	DIR *processes = opendir("/proc");
+
+	kill_group(leader);
+	for (int round = 0; processes && round < 2; round++) {
+		const struct dirent *entry;
+
+		for (rewinddir(processes); (entry = readdir(processes));) {
+			pid_t pid = (pid_t)atoi(entry->d_name), group = pid > 1 ? getpgid(pid) : -1;
+
+			/* -1 would be everybody. */
+			if (group > 1 && getsid(pid) == leader)
+				kill(-group, SIGKILL);
+		}
+	}
+	if (processes)
+		closedir(processes);
+}
+
 /* Only a child of ours is killed: once it is reaped, its number may be another's. */
-static void kill_child(const struct home *home, pid_t pid)
+static bool is_child(const struct home *home, pid_t pid)
 {
 	for (size_t i = 0; i < home->child_count; i++)
 		if (home->children[i].pid == pid)
-			kill_group(pid);
+			return true;
+	return false;
 }
 
 /* Reaps a child that has ended; whoever spawned it is told. What it leaves behind becomes ours (subreaper), and is
@@ -274,7 +297,8 @@ static int bury(struct home *home, pid_t pid)
 	struct notice notice = {.verb = EXITED, .pid = pid};
 	int control = -1;
 
-	kill_child(home, pid);
+	if (is_child(home, pid))
+		kill_session(pid);
 	waitpid(pid, &notice.status, 0);
 	for (size_t i = 0; i < home->child_count; i++) {
 		if (home->children[i].pid != pid)
@@ -308,8 +332,8 @@ static int serve(struct home *home, int control)
 		return got;
 	if (request.verb == SPAWN && request.kind < home->kind_count)
 		return spawn(home, control, home->kinds[request.kind]);
-	if (request.verb == KILL)
-		kill_child(home, request.pid);
+	if (request.verb == KILL && is_child(home, request.pid))
+		kill_group(request.pid);
 	if (request.verb == BRANCH && fds[0] >= 0)
 		add_end(home, fds[0]);
 	return 0;
@@ -344,7 +368,7 @@ static void end_all(struct home *home)
 
 	for (size_t i = 0; i < home->child_count; i++) {
 		home->children[i].control = -1;
-		kill_group(home->children[i].pid);
+		kill_session(home->children[i].pid);
 	}
 	while (reap(home) > 0) {
 		int64_t left = deadline - clock_monotonic();

@@ -3,7 +3,7 @@
  * Forking a process that has threads is a trap, so the agent forks one small process before its first thread, the
  * nursery, and asks it for workers. The nursery is their parent: it reaps and kills them, and ends with the agent,
  * taking them along. A worker runs one function of the agent's own program, with one end of a stream socket. It leads a
- * process group: what it has started (a script's io.popen) ends with it, however it ends.
+ * session: what it has started (a script's io.popen) ends with it, however it ends.
  *
  * Threads: nursery_start() before any thread exists; afterwards one thread at a time uses a handle. A second thread has
  * a branch, which is a handle on the same process with workers of its own. */

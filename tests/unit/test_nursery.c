@@ -76,17 +76,25 @@ static int hang(int socket, struct worker_page *page)
 	return 0;
 }
 
-/* Starts a process that keeps the socket open for ever, and ends as it is told. */
+/* Starts processes that keep the socket open for ever, and ends as it is told. */
 static int beget(int socket, struct worker_page *page)
 {
 	struct message message = {0};
 	const char *how;
-	pid_t child = fork();
 
-	if (child == 0)
+	if (fork() == 0)
 		hang(socket, page);
-	message_put(&message, &child, sizeof(child));
-	message_send(socket, &message, -1);
+	/* A group of its own, with a child in it. */
+	if (fork() == 0) {
+		pid_t own = getpid();
+
+		setpgid(0, 0);
+		if (fork() == 0)
+			hang(socket, page);
+		message_put(&message, &own, sizeof(own));
+		message_send(socket, &message, -1);
+		hang(socket, page);
+	}
 	if (message_receive(socket, &message, -1) == 1 && message_get_text(&message, &how) && strcmp(how, "crash") == 0)
 		crash(socket, page);
 	message_release(&message);
@@ -101,7 +109,8 @@ static int start_program(int socket, struct worker_page *page)
 
 	(void)page;
 	worker_rename("lua:queue");
-	status = system("kill -TERM $$; : is still here");
+	/* 5: it has the socket. */
+	status = system("[ -e /proc/self/fd/3 ] && exit 5; kill -TERM $$; : is still here");
 	message_put(&message, &status, sizeof(status));
 	kill(getpid(), SIGTERM); /* which does not end a worker */
 	message_send(socket, &message, -1);
@@ -448,7 +457,7 @@ static void a_worker_has_a_name_and_signals_of_its_own(void **state)
 	assert_non_null(fgets(name, sizeof(name), file));
 	fclose(file);
 	assert_string_equal(name, "lua:queue\n");
-	assert_int_equal(getpgid(worker.pid), worker.pid);
+	assert_int_equal(getsid(worker.pid), worker.pid);
 	message_release(&message);
 	worker_release(&worker);
 }
