@@ -11,6 +11,7 @@ SYSCONFDIR ?= /etc
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 STATEDIR ?= /var/lib/pindrop
 PLUGIN_DIR = $(PREFIX)/lib/pindrop
+COLLECTOR_DIR = $(PREFIX)/share/pindrop/collectors
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -238,7 +239,7 @@ bench: all $(BENCHES) $(TEST_PLUGINS) ## measure: each figure beside its floor
 
 C_FILES := $(wildcard agent/*.[ch] agent/*/*.[ch] plugins/*.[ch] include/pindrop/*.h tests/*/*.[ch] tests/fixtures/plugins/*.c)
 SCRIPTS := $(shell grep -rlE '^\#!.*\b(ba)?sh$$' scripts tests .ci --include='*' --exclude-dir=fixtures 2>/dev/null)
-LUA_FILES := $(wildcard pindrop.lua tests/*.lua tests/*/*.lua)
+LUA_FILES := $(wildcard pindrop.lua scripts/collectors/*.lua tests/*.lua tests/*/*.lua)
 PARALLEL := xargs -P $(shell nproc) -n 1
 
 lint: lint-includes lint-format lint-shell lint-lua lint-cppcheck lint-compile lint-tidy ## every check below
@@ -283,6 +284,8 @@ install: all ## to DESTDIR, PREFIX=/usr/local: program, plugins, header, systemd
 	install -D -m 755 $(BUILD)/pindrop $(DESTDIR)$(PREFIX)/bin/pindrop
 	install -d $(DESTDIR)$(PLUGIN_DIR)
 	install -m 755 $(PLUGINS) $(DESTDIR)$(PLUGIN_DIR)
+	install -d $(DESTDIR)$(COLLECTOR_DIR)
+	install -m 644 scripts/collectors/*.lua $(DESTDIR)$(COLLECTOR_DIR)
 	install -D -m 644 include/pindrop/plugin.h $(DESTDIR)$(PREFIX)/include/pindrop/plugin.h
 	install -d $(DESTDIR)$(UNITDIR) $(dir $(CONFIG))
 	sed 's|@PREFIX@|$(PREFIX)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g' scripts/pindrop.service \
@@ -299,7 +302,9 @@ uninstall: ## remove what install put there; leaves /etc/pindrop and the history
 	rm -f $(DESTDIR)$(PREFIX)/bin/pindrop $(DESTDIR)$(PREFIX)/include/pindrop/plugin.h
 	rm -f $(DESTDIR)$(UNITDIR)/pindrop.service
 	rm -f $(patsubst plugins/%.c,$(DESTDIR)$(PLUGIN_DIR)/%.so,$(wildcard plugins/*.c))
-	-rmdir $(DESTDIR)$(PLUGIN_DIR) $(DESTDIR)$(PREFIX)/include/pindrop 2>/dev/null
+	rm -f $(patsubst scripts/collectors/%,$(DESTDIR)$(COLLECTOR_DIR)/%,$(wildcard scripts/collectors/*.lua))
+	-rmdir $(DESTDIR)$(PLUGIN_DIR) $(DESTDIR)$(PREFIX)/include/pindrop $(DESTDIR)$(COLLECTOR_DIR) \
+		$(DESTDIR)$(PREFIX)/share/pindrop 2>/dev/null
 	@echo "left alone: $(CONFIG) and the history in $(STATEDIR)"
 
 clean: ## remove build/

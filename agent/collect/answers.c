@@ -59,10 +59,9 @@ struct collect_answers *collect_answers(struct collect *collect)
 	all->answers = answers;
 	for (size_t i = 0; i < plan->aggregate_count; i++)
 		if (plan_is_asked(&plan->aggregates[i]))
-			answers[all->count++] =
-				(struct collect_answer){.name = copy_text(plan->aggregates[i].name, &text),
-			                            .errors = collect->now.answers[i].errors,
-			                            .error = copy_text(collect->now.answers[i].error, &text)};
+			answers[all->count++] = (struct collect_answer){.name = copy_text(plan->aggregates[i].name, &text),
+			                                                .errors = collect->now.answers[i].errors,
+			                                                .error = copy_text(collect->now.answers[i].error, &text)};
 	pthread_mutex_unlock(&collect->lock);
 	return all;
 }

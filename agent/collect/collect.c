@@ -714,8 +714,7 @@ struct collect *collect_new(const struct plan *plan, struct nursery *nursery, si
 	collect->since = collect->clock.now.wall;
 	collect->stopped = plan->autostart ? 0 : collect->since;
 	collect->now = lineup_make(collect, plan);
-	collect->evaluate =
-		evaluate_new(plan, nursery, script_kind, collect->epoll, &collect->sink, note_answer, collect);
+	collect->evaluate = evaluate_new(plan, nursery, script_kind, collect->epoll, &collect->sink, note_answer, collect);
 	init_lock(collect);
 	listen_to(collect, collect->wake, &collect->wake);
 	listen_to(collect, collect->ticker.timer, &collect->ticker.timer);

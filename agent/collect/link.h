@@ -20,8 +20,8 @@ struct link {
 	size_t kind; /* of the worker */
 	int epoll;   /* is told of the socket, with `whom` as its data pointer */
 	void *whom;
-	link_get *get; /* NULL: nothing is known */
-	void *context; /* of `get` */
+	link_get *get;        /* NULL: nothing is known */
+	void *context;        /* of `get` */
 	struct worker worker; /* pid 0: there is none */
 	struct message in;    /* what has come */
 	struct message out;   /* what has yet to go */

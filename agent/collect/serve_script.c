@@ -125,8 +125,7 @@ static int aggregate(struct server *server)
 
 	if (!wire_get_window(&server->question, &name, &window, &value, &block))
 		return -1;
-	good = run_file(server, &error) == 0 &&
-	       script_aggregate(server->script, name, &window, &value, &text, &error) == 0;
+	good = run_file(server, &error) == 0 && script_aggregate(server->script, name, &window, &value, &text, &error) == 0;
 	/* Of what is not known there is nothing to be said. */
 	wire_put_value(&server->reply, value, isnan(value) ? NULL : text, good ? NULL : &error);
 	free(text);

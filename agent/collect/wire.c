@@ -268,8 +268,9 @@ int wire_get_value(struct message *message, double *value, const char **text, st
 #define WINDOW_NUMBERS 9
 static void list_numbers(struct script_window *window, double *numbers[WINDOW_NUMBERS])
 {
-	double *const all[WINDOW_NUMBERS] = {&window->over, &window->samples, &window->unknown, &window->min,   &window->max,
-	                                     &window->avg,  &window->sum,     &window->last,    &window->stddev};
+	double *const all[WINDOW_NUMBERS] = {&window->over, &window->samples, &window->unknown,
+	                                     &window->min,  &window->max,     &window->avg,
+	                                     &window->sum,  &window->last,    &window->stddev};
 
 	memcpy(numbers, all, sizeof(all));
 }

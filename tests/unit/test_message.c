@@ -214,6 +214,44 @@ static void texts_that_lie_are_refused(void **state)
 	}
 }
 
+/* What the peer does not take is kept, and its order too. */
+static void goes_in_parts_without_waiting(void **state)
+{
+	struct message large = {0}, small = {0}, out = {0}, in = {0};
+	const char *text;
+	int received = 0, got;
+	char *block = calloc(1, 3000000);
+
+	(void)state;
+	assert_non_null(block);
+	message_put(&large, block, 3000000);
+	message_put_text(&small, "last");
+	assert_int_equal(message_send_some(ends[0], &out), 1);
+	message_frame(&out, &large);
+	message_frame(&out, &small);
+	assert_int_equal(message_send_some(ends[0], &out), 0);
+	assert_true(out.at > 0 && out.at < out.length);
+	while (received < 2) {
+		message_clear(&in);
+		while ((got = message_receive_some(ends[1], &in)) < 0 && errno == EAGAIN)
+			assert_true(message_send_some(ends[0], &out) >= 0);
+		assert_int_equal(got, 1);
+		assert_int_equal(in.length, received ? small.length : large.length);
+		received++;
+	}
+	assert_true(message_get_text(&in, &text) && strcmp(text, "last") == 0);
+	assert_int_equal(out.length, 0);
+	close(ends[1]);
+	ends[1] = -1;
+	message_frame(&out, &small);
+	assert_int_equal(message_send_some(ends[0], &out), -1);
+	free(block);
+	message_release(&large);
+	message_release(&small);
+	message_release(&out);
+	message_release(&in);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -226,6 +264,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_ends_where_the_next_begins, open_ends, close_ends),
 		cmocka_unit_test_setup_teardown(what_is_too_long_is_not_sent, open_ends, close_ends),
 		cmocka_unit_test(texts_that_lie_are_refused),
+		cmocka_unit_test_setup_teardown(goes_in_parts_without_waiting, open_ends, close_ends),
 	};
 
 	return cmocka_run_group_tests_name("message", tests, NULL, NULL);

@@ -193,6 +193,19 @@ static void guesses_what_was_meant(void **state)
 	assert_null(text_nearest("abxyzf", (const char *const[]){"abcdef", NULL}));
 }
 
+static void numbers_do_not_make_another_line(void **state)
+{
+	(void)state;
+	assert_true(text_same_words("pindrop.lua:14: took 1.25 s", "pindrop.lua:9: took 10 s"));
+	assert_true(text_same_words("3 of 4", "12 of 4"));
+	assert_true(text_same_words("of 4", "of 44"));
+	assert_true(text_same_words("", ""));
+	assert_false(text_same_words("boom", "boo"));
+	assert_false(text_same_words("boo", "boom"));
+	assert_false(text_same_words("boom 1", "bang 1"));
+	assert_false(text_same_words("1 boom", "1"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +216,7 @@ int main(void)
 		cmocka_unit_test(writes_spans_for_people),
 		cmocka_unit_test(encodes_names_of_files),
 		cmocka_unit_test(guesses_what_was_meant),
+		cmocka_unit_test(numbers_do_not_make_another_line),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);
