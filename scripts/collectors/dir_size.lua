@@ -22,7 +22,7 @@ return function(options)
 	collector(options.name or "dir_size") {
 		interval = options.interval or "5m",
 		timeout = options.timeout or "1m",
-		instances = true,
+		instance = "directory",
 		metrics = {
 			bytes = { unit = "bytes", help = "of all files" },
 			files = { unit = "files", help = "how many" },

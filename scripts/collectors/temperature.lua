@@ -26,7 +26,7 @@ return function(options)
 
 	collector(options.name or "temperature") {
 		interval = options.interval or "10s",
-		instances = true,
+		instance = "sensor",
 		metrics = { celsius = { unit = "celsius", help = "what the sensor shows" } },
 		sample = function()
 			local all = {}
