@@ -58,7 +58,7 @@ static void say(struct metric *metric, int second, double usage, double read)
 /* One aggregate of the answer, without what all have: null where it is not there. */
 static json_t *ask(const struct metric *metric, size_t index)
 {
-	const struct report report = {.plan = NULL, .metric = (struct metric *)metric};
+	const struct report report = {.metric = (struct metric *)metric};
 	char *text = report_aggregates(&report);
 	json_t *root = json_loads(text, 0, NULL);
 	json_t *one = json_incref(json_array_get(json_object_get(root, "aggregates"), index));
