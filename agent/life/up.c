@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "life/inside.h"
+#include "report/ask.h"
 
 /* --- the way of a sample ------------------------------------------------------------------------------------ */
 
@@ -62,36 +63,15 @@ static void tell_gaps(void *context)
 
 /* --- what functions of Lua are shown: sampler thread ---------------------------------------------------------- */
 
-/* The place of a field in its family; its count where there is none. */
-static size_t find_field(const struct pindrop_family *family, const char *name)
-{
-	size_t place = 0;
-
-	while (place < family->field_count && strcmp(family->fields[place].name, name) != 0)
-		place++;
-	return place;
-}
-
-/* Of "disk.io.read_bytes" the family is all before the last dot. */
 static int get(void *context, const char *metric, const char *instance, double *value, struct error *error)
 {
 	struct life *life = context;
 	const struct plan *plan = metric_plan(life->metric);
-	char *name = memory_text(metric), *dot = strrchr(name, '.');
-	size_t family = SIZE_MAX, field = 0;
-	int failed = 0;
+	struct ask_metric place;
+	int failed = ask_metric(plan, metric, true, &place, error);
 
-	if (dot) {
-		*dot = '\0';
-		family = plan_find_family(plan, name);
-	}
-	if (family != SIZE_MAX)
-		field = find_field(plan->families[family].table, dot + 1);
-	if (family == SIZE_MAX || field == plan->families[family].table->field_count)
-		failed = error_set(error, "there is no metric \"%s\"", metric);
-	else
-		*value = metric_get(life->metric, family, field, *instance ? instance : NULL);
-	free(name);
+	if (!failed)
+		*value = metric_get(life->metric, place.family, place.field, *instance ? instance : NULL);
 	plan_release(plan);
 	return failed;
 }
