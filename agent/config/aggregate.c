@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +18,22 @@ struct function {
 
 static const struct function functions[] = {
 	{"min", PLAN_MIN},   {"max", PLAN_MAX},     {"avg", PLAN_AVG},       {"sum", PLAN_SUM},
-	{"last", PLAN_LAST}, {"count", PLAN_COUNT}, {"stddev", PLAN_STDDEV},
+	{"last", PLAN_LAST}, {"count", PLAN_COUNT}, {"stddev", PLAN_STDDEV}, {"eta", PLAN_ETA},
 };
+
+#define FUNCTIONS "min max avg sum last count stddev eta, p50 … p99.9, or a function"
+
+static bool tell_no_function(struct draft *draft, const char *name)
+{
+	const char *names[PINDROP_COUNT(functions) + 1] = {NULL}, *nearest;
+
+	for (size_t i = 0; i < PINDROP_COUNT(functions); i++)
+		names[i] = functions[i].name;
+	nearest = text_nearest(name, names);
+	if (nearest)
+		return draft_mistake(draft, "\"fn\": there is no \"%s\" (did you mean \"%s\"?)", name, nearest);
+	return draft_mistake(draft, "\"fn\": there is no \"%s\"; there are " FUNCTIONS, name);
+}
 
 static bool find_function(struct draft *draft, const char *name, struct plan_aggregate *aggregate)
 {
@@ -26,6 +41,10 @@ static bool find_function(struct draft *draft, const char *name, struct plan_agg
 	char *rest;
 
 	aggregate->fn_name = name;
+	if (name == option_function) {
+		aggregate->fn = PLAN_FUNCTION;
+		return true;
+	}
 	for (size_t i = 0; name && i < PINDROP_COUNT(functions); i++) {
 		if (strcmp(functions[i].name, name) != 0)
 			continue;
@@ -40,10 +59,23 @@ static bool find_function(struct draft *draft, const char *name, struct plan_agg
 			return true;
 	}
 	if (!name)
-		return draft_mistake(draft, "lacks \"fn\": min max avg sum last count stddev, or p50 … p99.9");
-	return draft_mistake(draft,
-	                     "\"fn\": there is no \"%s\"; there are min max avg sum last count stddev and p50 … p99.9",
-	                     name);
+		return draft_mistake(draft, "lacks \"fn\": " FUNCTIONS);
+	return tell_no_function(draft, name);
+}
+
+/* fn = "eta" looks at the trend of one series, to a value. */
+static void check_eta(struct draft *draft, const struct plan_aggregate *aggregate, bool metric)
+{
+	const struct pindrop_family *family = metric ? draft->plan->families[aggregate->family].table : NULL;
+
+	if (aggregate->fn != PLAN_ETA && !isnan(aggregate->to))
+		draft_mistake(draft, "\"to\" belongs to fn = \"eta\"");
+	if (aggregate->fn != PLAN_ETA)
+		return;
+	if (isnan(aggregate->to))
+		draft_mistake(draft, "lacks \"to\": the value whose arrival is foreseen, as 100");
+	if (family && family->instance && !aggregate->instance)
+		draft_mistake(draft, "fn = \"eta\" looks at one series: name an \"instance\" of %s", family->name);
 }
 
 /* All metrics of the plan, "cpu.usage", ended by NULL. One block for each, and one for the list. */
@@ -174,24 +206,32 @@ void aggregate_check(struct draft *draft, const char *name, union pindrop_value 
 	struct plan_aggregate aggregate = {
 		.name = draft_keep(draft, memory_text(name)),
 		.instance = values[AGGREGATE_INSTANCE].text,
+		.to = values[AGGREGATE_TO].number,
 		.format = values[AGGREGATE_FORMAT].text,
 	};
 	struct plan *plan = draft->plan;
 	size_t count = plan->aggregate_count, told = draft->mistake_count;
+	bool known, metric;
 
 	if (!*name || strcmp(name, "service_start_time") == 0)
 		draft_mistake(draft, "cannot have that name");
 	for (size_t i = 0; i < count; i++)
 		if (strcmp(draft->aggregates[i].name, name) == 0)
 			draft_mistake(draft, "there is one of that name already");
-	find_function(draft, values[AGGREGATE_FN].text, &aggregate);
+	known = find_function(draft, values[AGGREGATE_FN].text, &aggregate);
 	find_over(draft, values[AGGREGATE_OVER].text, &aggregate);
+	if (aggregate.format == option_function) {
+		aggregate.format = NULL;
+		aggregate.formatted = true;
+	}
 	if (aggregate.format && !is_format(aggregate.format))
 		draft_mistake(draft, "\"format\" must hold one number, as \"%%.1f%%%%\", not \"%s\"", aggregate.format);
-	if (find_metric(draft, values[AGGREGATE_OF].text, &aggregate) && aggregate.instance &&
-	    !plan->families[aggregate.family].table->instance)
+	metric = find_metric(draft, values[AGGREGATE_OF].text, &aggregate);
+	if (metric && aggregate.instance && !plan->families[aggregate.family].table->instance)
 		draft_mistake(draft, "%s has no instances: leave \"instance\" out",
 		              plan->families[aggregate.family].table->name);
+	if (known)
+		check_eta(draft, &aggregate, metric);
 	if (draft->mistake_count > told)
 		return;
 	draft->aggregates = memory_resize(draft->aggregates, count + 1, sizeof(*draft->aggregates));

@@ -2,6 +2,7 @@
  *
  *     values.c     JSON values -> option values, by a table of options; and back
  *     aggregate.c  one aggregate "name" { … }
+ *     collector.c  one collector "name" { … }
  *     plan.c       everything else, and the order of things
  *     share.c      who holds a plan, and what two plans have in common
  *
@@ -16,9 +17,9 @@
 
 #include "config/plan.h"
 
-/* A plugin's options, with those that every plugin has in front (plugin_options). */
+/* A plugin's options, with those that every plugin has in front (plugin_options); of a collector its own alone. */
 struct plugin_values {
-	struct pindrop_option *rows;
+	const struct pindrop_option *rows;
 	size_t count;
 	union pindrop_value *values;
 };
@@ -28,7 +29,7 @@ struct plan_memory {
 	atomic_size_t readers;
 	void **blocks;
 	size_t block_count;
-	union pindrop_value *agent, *purge, *store;
+	union pindrop_value *agent, *purge, *store, *limits;
 	struct plugin_values *plugins;    /* as many as the plan has */
 	union pindrop_value **aggregates; /* as many as the plan has */
 	int *aggregate_lines;
@@ -51,6 +52,8 @@ struct draft {
 	struct plan_plugin *plugins;
 	struct plan_family *families;
 	struct plan_aggregate *aggregates;
+	int retention_line;
+	bool bad_tiers; /* mistakes were told of them */
 	size_t refused; /* plugins that were left out */
 	size_t missing; /* plugins that are not there: a mistake that was told */
 };
@@ -60,6 +63,12 @@ void *draft_keep(struct draft *draft, void *block);
 
 /* One more mistake, in the declaration that is being checked. Returns false. */
 bool draft_mistake(struct draft *draft, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* What mistakes are told of from now on. */
+void draft_look_at(struct draft *draft, int line, const char *what, const char *name);
+
+/* An interval of a second or more is the base step of an RRD file, which counts in seconds. */
+bool draft_check_interval(struct draft *draft, double seconds);
 
 /* Fills values with the presets of a table. */
 void values_preset(struct draft *draft, const struct pindrop_option *options, size_t count,
@@ -74,5 +83,14 @@ json_t *values_to_json(const struct pindrop_option *options, size_t count, const
 
 /* Appends one aggregate to the draft. `values` is kept. */
 void aggregate_check(struct draft *draft, const char *name, union pindrop_value *values);
+
+/* Appends one collector to the draft's plugins. */
+void collector_read(struct draft *draft, const char *name, const json_t *value);
+
+/* Tells those that have a name of somebody else, once all plugins are there. */
+void collector_check_names(struct draft *draft);
+
+/* Fills in the limits that it does not set itself. Its interval is known. */
+void collector_take_limits(struct draft *draft, struct plan_plugin *plugin, union pindrop_value *values);
 
 #endif

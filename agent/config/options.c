@@ -3,6 +3,8 @@
 #define DAY 86400.0
 #define YEAR (365 * DAY)
 
+const char option_function[] = "function";
+
 /* A row stays a row. */
 /* clang-format off */
 const struct pindrop_option agent_options[AGENT_OPTIONS] = {
@@ -41,10 +43,39 @@ const struct pindrop_option plugin_options[PLUGIN_OPTIONS] = {
 const struct pindrop_option aggregate_options[AGGREGATE_OPTIONS] = {
 	[AGGREGATE_OF] = {"of", PINDROP_STRING, NULL, 0, 0, "the metric: \"cpu.usage\""},
 	[AGGREGATE_INSTANCE] = {"instance", PINDROP_STRING, NULL, 0, 0, "one instance: \"/\"; without it all together"},
-	[AGGREGATE_FN] = {"fn", PINDROP_STRING, NULL, 0, 0, "min max avg sum last count stddev, or p50 … p99.9"},
+	[AGGREGATE_FN] = {"fn", OPTION_TEXT_OR_FUNCTION, NULL, 0, 0,
+	                  "min max avg sum last count stddev, p50 … p99.9, eta, or a function of the window"},
+	[AGGREGATE_TO] = {"to", PINDROP_NUMBER, "nan", 0, 0, "of fn = \"eta\": the value whose arrival is foreseen"},
 	[AGGREGATE_OVER] = {"over", PINDROP_STRING, "service", 0, 0, "\"service\" (since the last start) or a time: \"24h\""},
-	[AGGREGATE_FORMAT] = {"format", PINDROP_STRING, NULL, 0, 0,
-	                      "how past_stat writes it: \"%.1f%%\"; without it a number"},
+	[AGGREGATE_FORMAT] = {"format", OPTION_TEXT_OR_FUNCTION, NULL, 0, 0,
+	                      "how past_stat writes it: \"%.1f%%\", or a function of the value; without it a number"},
+};
+
+const struct pindrop_option collector_options[COLLECTOR_OPTIONS] = {
+	[COLLECTOR_INTERVAL] = {"interval", PINDROP_DURATION, NULL, 0.1, DAY, "how often; without it agent.interval"},
+	[COLLECTOR_INSTANCE] = {"instance", PINDROP_STRING, NULL, 0, 0,
+	                        "what one of many is called (\"disk\"): sample returns { NAME = { … }, … }"},
+	[COLLECTOR_METRICS] = {"metrics", OPTION_METRICS, NULL, 0, 0,
+	                       "what it measures: { depth = { unit = \"jobs\" }, … }, or only names: { \"depth\", … }"},
+	[COLLECTOR_SAMPLE] = {"sample", OPTION_FUNCTION, NULL, 0, 0,
+	                      "the function that measures, and returns { depth = 3, … }"},
+	[COLLECTOR_HELP] = {"help", PINDROP_STRING, "", 0, 0, "what it is about, in a few words"},
+	[COLLECTOR_TIMEOUT] = {"timeout", PINDROP_DURATION, NULL, 0.01, 3600,
+	                       "how long sample may run; without it limits.timeout, or its interval from 1s to 10s"},
+	[COLLECTOR_MEMORY] = {"memory", PINDROP_SIZE, NULL, 1e6, 1e10, "what it may allocate; without it limits.memory"},
+};
+
+const struct pindrop_option metric_options[METRIC_OPTIONS] = {
+	[METRIC_KIND] = {"kind", PINDROP_STRING, "gauge", 0, 0, "\"gauge\": goes up and down; \"counter\": a total that grows"},
+	[METRIC_UNIT] = {"unit", PINDROP_STRING, "", 0, 0, "\"bytes\", \"seconds\", \"percent\", or a word of your own"},
+	[METRIC_HELP] = {"help", PINDROP_STRING, "", 0, 0, "what it is, in a few words"},
+	[METRIC_DECIMALS] = {"decimals", PINDROP_INTEGER, "3", 0, 9, "how many decimals people are shown"},
+};
+
+const struct pindrop_option limits_options[LIMITS_OPTIONS] = {
+	[LIMITS_TIMEOUT] = {"timeout", PINDROP_DURATION, NULL, 0.01, 3600,
+	                    "how long a function may run; without it 1s for an aggregate's, see collector.timeout"},
+	[LIMITS_MEMORY] = {"memory", PINDROP_SIZE, "64MB", 1e6, 1e10, "what the aggregates, and each collector, may allocate"},
 };
 
 const struct option_group option_groups[] = {
@@ -54,6 +85,11 @@ const struct option_group option_groups[] = {
 	{"store", "how history is written", store_options, STORE_OPTIONS},
 	{"aggregate", "aggregate \"NAME\" { … }: one number about the past, in past_stat", aggregate_options,
 	 AGGREGATE_OPTIONS},
+	{"collector", "collector \"NAME\" { … }: measures with a function; NAME.METRIC is a metric like any other",
+	 collector_options, COLLECTOR_OPTIONS},
+	{"metrics", "of a collector: for each name", metric_options, METRIC_OPTIONS},
+	{"limits", "what functions may use: one that takes more is ended and rests for a while", limits_options,
+	 LIMITS_OPTIONS},
 };
 /* clang-format on */
 const size_t option_group_count = PINDROP_COUNT(option_groups);

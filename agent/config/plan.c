@@ -4,10 +4,12 @@
  *
  *     {"declarations": [{"declare": "plugin", "name": "disk", "line": 12, "value": {"interval": "5s"}}, …]}
  *
- * or {"error": "pindrop.lua:3: …"}. Order does not matter but for aggregates, which keep it. A declaration that comes
+ * with "script", "digest" and "modules" beside it (script/script.h), or {"error": "pindrop.lua:3: …"}. Order does not matter but for aggregates, which keep it. A declaration that comes
  * again sets further keys; an aggregate's name must be new. */
 #include "config/plan.h"
 
+#include <assert.h>
+#include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,6 +19,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "config/draft.h"
 #include "config/options.h"
 
@@ -49,7 +52,7 @@ bool draft_mistake(struct draft *draft, const char *format, ...)
 	return false;
 }
 
-static void look_at(struct draft *draft, int line, const char *what, const char *name)
+void draft_look_at(struct draft *draft, int line, const char *what, const char *name)
 {
 	draft->line = line;
 	if (name)
@@ -63,8 +66,7 @@ static void *keep_array(struct draft *draft, size_t count, size_t size)
 	return draft_keep(draft, memory_array(count, size));
 }
 
-/* An interval of a second or more is the base step of an RRD file, which counts in seconds. */
-static bool check_interval(struct draft *draft, double seconds)
+bool draft_check_interval(struct draft *draft, double seconds)
 {
 	return seconds < 1 || seconds == floor(seconds) ||
 	       draft_mistake(draft, "\"interval\" must be whole seconds, or less than one");
@@ -114,9 +116,9 @@ static void read_agent(struct draft *draft, const json_t *value)
 {
 	union pindrop_value *values = draft->memory->agent;
 
-	look_at(draft, draft->line, "agent", NULL);
+	draft_look_at(draft, draft->line, "agent", NULL);
 	values_read(draft, value, agent_options, AGENT_OPTIONS, values);
-	check_interval(draft, values[AGENT_INTERVAL].number);
+	draft_check_interval(draft, values[AGENT_INTERVAL].number);
 	read_listen(draft, values[AGENT_LISTEN].text);
 	if (!*values[AGENT_DATA_DIR].text)
 		draft_mistake(draft, "\"data_dir\" must name a folder");
@@ -140,7 +142,7 @@ static void take_agent(struct draft *draft)
 
 static void read_purge(struct draft *draft, const json_t *value)
 {
-	look_at(draft, draft->line, "purge", NULL);
+	draft_look_at(draft, draft->line, "purge", NULL);
 	values_read(draft, value, purge_options, PURGE_OPTIONS, draft->memory->purge);
 }
 
@@ -148,12 +150,18 @@ static void read_store(struct draft *draft, const json_t *value)
 {
 	const char *address;
 
-	look_at(draft, draft->line, "store", NULL);
+	draft_look_at(draft, draft->line, "store", NULL);
 	values_read(draft, value, store_options, STORE_OPTIONS, draft->memory->store);
 	address = draft->memory->store[STORE_RRDCACHED].text;
 	/* It must see the same files, by the same paths. */
 	if (address && strncmp(address, "unix:/", 6) != 0 && address[0] != '/')
 		draft_mistake(draft, "\"rrdcached\" must be a socket of this machine, as \"unix:/run/rrdcached.sock\"");
+}
+
+static void read_limits(struct draft *draft, const json_t *value)
+{
+	draft_look_at(draft, draft->line, "limits", NULL);
+	values_read(draft, value, limits_options, LIMITS_OPTIONS, draft->memory->limits);
 }
 
 /* --- retention ---------------------------------------------------------------------------------------------- */
@@ -174,10 +182,10 @@ static void check_tier(struct draft *draft, const struct plan_tier *tiers, size_
 
 static void read_retention(struct draft *draft, const json_t *value)
 {
-	size_t count = json_array_size(value);
+	size_t count = json_array_size(value), told = draft->mistake_count;
 	struct plan_tier *tiers = keep_array(draft, count, sizeof(*tiers));
 
-	look_at(draft, draft->line, "retention", NULL);
+	draft_look_at(draft, draft->line, "retention", NULL);
 	if (count == 0 || count > TIERS_MAX) {
 		draft_mistake(draft, "takes a list of 1 to %d tiers: { step = \"1s\", keep = \"6h\" }, …", TIERS_MAX);
 		return;
@@ -193,6 +201,8 @@ static void read_retention(struct draft *draft, const json_t *value)
 	}
 	draft->plan->tiers = tiers;
 	draft->plan->tier_count = count;
+	draft->retention_line = draft->line;
+	draft->bad_tiers = draft->mistake_count > told;
 }
 
 static const struct plan_tier default_tiers[] = {{1, 6 * 3600}, {60, 14 * 86400}, {3600, 2 * 365 * 86400}};
@@ -202,7 +212,7 @@ static const struct plan_tier default_tiers[] = {{1, 6 * 3600}, {60, 14 * 86400}
 static struct plan_plugin *find_plugin(struct draft *draft, const char *name)
 {
 	for (size_t i = 0; i < draft->plan->plugin_count; i++)
-		if (strcmp(draft->plugins[i].name, name) == 0)
+		if (!draft->plugins[i].collector && strcmp(draft->plugins[i].name, name) == 0)
 			return &draft->plugins[i];
 	return NULL;
 }
@@ -211,16 +221,17 @@ static struct plan_plugin *find_plugin(struct draft *draft, const char *name)
 static struct plan_plugin *add_plugin(struct draft *draft, const char *name, const struct plan_found *found)
 {
 	size_t count = draft->plan->plugin_count, option_count = PLUGIN_OPTIONS + found->table->option_count;
+	struct pindrop_option *rows = keep_array(draft, option_count, sizeof(*rows));
 	struct plugin_values values = {
-		.rows = keep_array(draft, option_count, sizeof(*values.rows)),
+		.rows = rows,
 		.values = keep_array(draft, option_count, sizeof(*values.values)),
 		.count = option_count,
 	};
 
-	memcpy(values.rows, plugin_options, sizeof(plugin_options));
+	memcpy(rows, plugin_options, sizeof(plugin_options));
 	if (found->table->option_count)
-		memcpy(values.rows + PLUGIN_OPTIONS, found->table->options, found->table->option_count * sizeof(*values.rows));
-	values_preset(draft, values.rows, option_count, values.values);
+		memcpy(rows + PLUGIN_OPTIONS, found->table->options, found->table->option_count * sizeof(*rows));
+	values_preset(draft, rows, option_count, values.values);
 	draft->plugins = memory_resize(draft->plugins, count + 1, sizeof(*draft->plugins));
 	draft->plugins[count] = (struct plan_plugin){
 		.name = draft_keep(draft, memory_text(name)),
@@ -261,13 +272,13 @@ static void read_plugin(struct draft *draft, const char *name, const json_t *val
 	struct plan_plugin *plugin;
 	struct plugin_values *values;
 
-	look_at(draft, draft->line, "plugin", name);
+	draft_look_at(draft, draft->line, "plugin", name);
 	plugin = get_plugin(draft, name, find, context);
 	if (!plugin || !value)
 		return;
 	values = &draft->memory->plugins[plugin - draft->plugins];
 	values_read(draft, value, values->rows, values->count, values->values);
-	check_interval(draft, values->values[PLUGIN_INTERVAL].number);
+	draft_check_interval(draft, values->values[PLUGIN_INTERVAL].number);
 }
 
 static bool is_on(const struct plan_plugin *plugin, const struct pindrop_family *family)
@@ -278,18 +289,53 @@ static bool is_on(const struct plan_plugin *plugin, const struct pindrop_family 
 	return true;
 }
 
+static_assert((int)PLUGIN_INTERVAL == (int)COLLECTOR_INTERVAL, "a collector's interval is where a plugin has it");
+
+/* What is sampled more often than a row is kept would be stored as averages alone, and its extremes be lost. A plugin
+ * that sets its own interval is told, otherwise the retention, once. */
+static void check_finest(struct draft *draft, const struct plan_plugin *plugin, bool own, bool *told)
+{
+	const struct plan_tier *finest = &draft->plan->tiers[0];
+	char interval[TEXT_AMOUNT_SIZE], step[TEXT_AMOUNT_SIZE], base[TEXT_AMOUNT_SIZE];
+
+	if (draft->bad_tiers || plan_base_step(plugin->interval) >= finest->step || (!own && *told))
+		return;
+	text_from_duration(clock_seconds(plugin->interval), interval);
+	text_from_duration((double)finest->step, step);
+	text_from_duration((double)plan_base_step(plugin->interval), base);
+	if (own) {
+		draft_look_at(draft, plugin->line, plugin->collector ? "collector" : "plugin", plugin->name);
+		draft_mistake(draft,
+		              "\"interval\" %s is finer than the finest tier of retention, %s: set interval = \"%s\", or begin "
+		              "retention with step = \"%s\"",
+		              interval, step, step, base);
+		return;
+	}
+	*told = true;
+	draft_look_at(draft, draft->retention_line, "retention", NULL);
+	draft_mistake(draft,
+	              "its finest tier, %s, is coarser than agent.interval, %s: begin with step = \"%s\", or set agent { "
+	              "interval = \"%s\" }",
+	              step, interval, base, step);
+}
+
 /* Now that all is said: intervals, and the families that are on. */
 static void take_plugins(struct draft *draft)
 {
 	struct plan *plan = draft->plan;
+	bool told = false;
 
 	for (size_t i = 0; i < plan->plugin_count; i++) {
 		struct plan_plugin *plugin = &draft->plugins[i];
 		union pindrop_value *interval = &draft->memory->plugins[i].values[PLUGIN_INTERVAL];
+		bool own = interval->number > 0;
 
-		if (interval->number == 0)
+		if (!own)
 			interval->number = draft->memory->agent[AGENT_INTERVAL].number;
 		plugin->interval = nanoseconds(interval->number);
+		check_finest(draft, plugin, own, &told);
+		if (plugin->collector)
+			collector_take_limits(draft, plugin, draft->memory->plugins[i].values);
 		for (size_t k = 0; k < plugin->table->family_count; k++) {
 			if (!is_on(plugin, &plugin->table->families[k]))
 				continue;
@@ -303,7 +349,7 @@ static void take_plugins(struct draft *draft)
 		plan->families = draft_keep(draft, draft->families);
 	if (plan->family_count > 0 || draft->mistake_count > 0)
 		return;
-	look_at(draft, 0, "plugins", NULL);
+	draft_look_at(draft, 0, "plugins", NULL);
 	draft_mistake(draft, "there is nothing to sample: no plugin was loaded");
 }
 
@@ -315,13 +361,6 @@ static union pindrop_value *new_aggregate(struct draft *draft)
 
 	values_preset(draft, aggregate_options, AGGREGATE_OPTIONS, values);
 	return values;
-}
-
-static bool is_function(const json_t *value)
-{
-	const char *type = json_string_value(json_object_get(value, "$type"));
-
-	return type && strcmp(type, "function") == 0;
 }
 
 /* Whether the plan has that family: what a plugin that is refused, or missing, would have sampled is no mistake of the
@@ -357,12 +396,7 @@ static void read_aggregate(struct draft *draft, const char *name, const json_t *
 	union pindrop_value *values = new_aggregate(draft);
 	size_t told = draft->mistake_count;
 
-	look_at(draft, draft->line, "aggregate", name);
-	if (is_function(json_object_get(value, "fn"))) {
-		draft_mistake(draft, "a function as \"fn\" comes with a later version; there are min max avg sum last count "
-		                     "stddev and p50 … p99.9");
-		return;
-	}
+	draft_look_at(draft, draft->line, "aggregate", name);
 	read_aggregate_values(draft, value, values);
 	if (draft->mistake_count > told)
 		return;
@@ -381,7 +415,7 @@ static void add_default_aggregates(struct draft *draft)
 
 		if (!knows_family(draft->plan, preset->of))
 			continue;
-		look_at(draft, 0, "aggregate", preset->name);
+		draft_look_at(draft, 0, "aggregate", preset->name);
 		values = new_aggregate(draft);
 		values[AGGREGATE_OF].text = preset->of;
 		values[AGGREGATE_FN].text = preset->fn;
@@ -391,7 +425,76 @@ static void add_default_aggregates(struct draft *draft)
 	}
 }
 
+static const char *word_of(const json_t *declaration, const char *key)
+{
+	const char *word = json_string_value(json_object_get(declaration, key));
+
+	return word ? word : "";
+}
+
+static int line_of(const json_t *declaration)
+{
+	json_int_t line = json_integer_value(json_object_get(declaration, "line"));
+
+	return line > 0 && line < INT_MAX ? (int)line : 0;
+}
+
+/* --- what workers run ----------------------------------------------------------------------------------------- */
+
+static void take_modules(struct draft *draft, const json_t *list)
+{
+	const char **modules = keep_array(draft, json_array_size(list) + 1, sizeof(*modules));
+	const json_t *path;
+	size_t i;
+
+	json_array_foreach(list, i, path)
+	{
+		if (json_is_string(path))
+			modules[draft->plan->module_count++] = draft_keep(draft, memory_text(json_string_value(path)));
+	}
+	draft->plan->modules = modules;
+}
+
+static void take_script(struct draft *draft, const json_t *answer)
+{
+	const union pindrop_value *limits = draft->memory->limits;
+	struct plan *plan = draft->plan;
+	bool called = false;
+
+	for (size_t i = 0; i < plan->plugin_count; i++)
+		called = called || plan->plugins[i].collector;
+	for (size_t i = 0; i < plan->aggregate_count; i++)
+		called = called || plan_is_asked(&plan->aggregates[i]);
+	if (called)
+		plan->script = draft_keep(draft, memory_text(word_of(answer, "script")));
+	plan->digest = draft_keep(draft, memory_text(word_of(answer, "digest")));
+	plan->limit_timeout = limits[LIMITS_TIMEOUT].number > 0 ? nanoseconds(limits[LIMITS_TIMEOUT].number) : CLOCK_SECOND;
+	plan->limit_memory = (size_t)limits[LIMITS_MEMORY].number;
+	take_modules(draft, json_object_get(answer, "modules"));
+}
+
 /* --- all together ------------------------------------------------------------------------------------------- */
+
+/* A declaration of one of the groups that stand for themselves. False: it is none. */
+static bool read_group(struct draft *draft, const char *what, const json_t *value)
+{
+	static const struct {
+		const char *name;
+		void (*read)(struct draft *draft, const json_t *value);
+	} groups[] = {{"agent", read_agent},
+	              {"retention", read_retention},
+	              {"purge", read_purge},
+	              {"store", read_store},
+	              {"limits", read_limits}};
+
+	for (size_t i = 0; i < PINDROP_COUNT(groups); i++) {
+		if (strcmp(groups[i].name, what) != 0)
+			continue;
+		groups[i].read(draft, value);
+		return true;
+	}
+	return false;
+}
 
 /* Calls for each declaration of the answer; the number of aggregates and plugins decides about defaults. */
 static void read_first(struct draft *draft, const json_t *declarations, plan_find *find, void *context)
@@ -401,30 +504,24 @@ static void read_first(struct draft *draft, const json_t *declarations, plan_fin
 
 	json_array_foreach(declarations, i, declaration)
 	{
-		const char *what = json_string_value(json_object_get(declaration, "declare"));
-		const char *name = json_string_value(json_object_get(declaration, "name"));
+		const char *what = word_of(declaration, "declare"), *name = word_of(declaration, "name");
 		const json_t *value = json_object_get(declaration, "value");
 
-		draft->line = (int)json_integer_value(json_object_get(declaration, "line"));
-		if (strcmp(what, "agent") == 0) {
-			read_agent(draft, value);
-		} else if (strcmp(what, "retention") == 0) {
-			read_retention(draft, value);
-		} else if (strcmp(what, "purge") == 0) {
-			read_purge(draft, value);
-		} else if (strcmp(what, "store") == 0) {
-			read_store(draft, value);
-		} else if (strcmp(what, "plugin") == 0) {
-			read_plugin(draft, name ? name : "", value, find, context);
+		draft->line = line_of(declaration);
+		if (read_group(draft, what, value))
+			continue;
+		draft_look_at(draft, draft->line, what, name);
+		if (strcmp(what, "plugin") == 0) {
+			read_plugin(draft, name, value, find, context);
 			plugins++;
 		} else if (strcmp(what, "collector") == 0) {
-			look_at(draft, draft->line, what, name);
-			draft_mistake(draft, "collectors in Lua come with a later version; a plugin in C can do it now");
+			collector_read(draft, name, value);
 		}
 	}
 	draft->line = 0;
 	for (i = 0; plugins == 0 && default_plugins[i]; i++)
 		read_plugin(draft, default_plugins[i], NULL, find, context);
+	collector_check_names(draft);
 }
 
 static void read_aggregates(struct draft *draft, const json_t *declarations)
@@ -434,13 +531,11 @@ static void read_aggregates(struct draft *draft, const json_t *declarations)
 
 	json_array_foreach(declarations, i, declaration)
 	{
-		const char *name = json_string_value(json_object_get(declaration, "name"));
-
-		if (strcmp(json_string_value(json_object_get(declaration, "declare")), "aggregate") != 0)
+		if (strcmp(word_of(declaration, "declare"), "aggregate") != 0)
 			continue;
 		aggregates++;
-		draft->line = (int)json_integer_value(json_object_get(declaration, "line"));
-		read_aggregate(draft, name ? name : "", json_object_get(declaration, "value"));
+		draft->line = line_of(declaration);
+		read_aggregate(draft, word_of(declaration, "name"), json_object_get(declaration, "value"));
 	}
 	if (aggregates == 0)
 		add_default_aggregates(draft);
@@ -476,7 +571,9 @@ static void preset_all(struct draft *draft)
 	draft->memory->store = keep_array(draft, STORE_OPTIONS, sizeof(*draft->memory->store));
 	values_preset(draft, agent_options, AGENT_OPTIONS, draft->memory->agent);
 	values_preset(draft, purge_options, PURGE_OPTIONS, draft->memory->purge);
+	draft->memory->limits = keep_array(draft, LIMITS_OPTIONS, sizeof(*draft->memory->limits));
 	values_preset(draft, store_options, STORE_OPTIONS, draft->memory->store);
+	values_preset(draft, limits_options, LIMITS_OPTIONS, draft->memory->limits);
 	read_listen(draft, draft->memory->agent[AGENT_LISTEN].text);
 }
 
@@ -498,6 +595,7 @@ struct plan *plan_check(const json_t *answer, const char *file, plan_find *find,
 		take_agent(&draft);
 		take_plugins(&draft);
 		read_aggregates(&draft, declarations);
+		take_script(&draft, answer);
 	}
 	if (draft.mistake_count == 0)
 		return draft.plan;
@@ -547,19 +645,23 @@ static json_t *tiers_to_json(const struct plan *plan)
 json_t *plan_to_json(const struct plan *plan)
 {
 	const struct plan_memory *memory = plan->memory;
-	json_t *list = json_array();
+	json_t *list = json_array(), *modules = json_array();
 
 	declare(list, "agent", NULL, 0, values_to_json(agent_options, AGENT_OPTIONS, memory->agent));
 	declare(list, "retention", NULL, 0, tiers_to_json(plan));
 	declare(list, "purge", NULL, 0, values_to_json(purge_options, PURGE_OPTIONS, memory->purge));
 	declare(list, "store", NULL, 0, values_to_json(store_options, STORE_OPTIONS, memory->store));
+	declare(list, "limits", NULL, 0, values_to_json(limits_options, LIMITS_OPTIONS, memory->limits));
 	for (size_t i = 0; i < plan->plugin_count; i++)
-		declare(list, "plugin", plan->plugins[i].name, plan->plugins[i].line,
+		declare(list, plan->plugins[i].collector ? "collector" : "plugin", plan->plugins[i].name, plan->plugins[i].line,
 		        values_to_json(memory->plugins[i].rows, memory->plugins[i].count, memory->plugins[i].values));
 	for (size_t i = 0; i < plan->aggregate_count; i++)
 		declare(list, "aggregate", plan->aggregates[i].name, memory->aggregate_lines[i],
 		        values_to_json(aggregate_options, AGGREGATE_OPTIONS, memory->aggregates[i]));
-	return json_pack("{ssso}", "file", plan->file, "declarations", list);
+	for (size_t i = 0; i < plan->module_count; i++)
+		json_array_append_new(modules, json_string(plan->modules[i]));
+	return json_pack("{ss so ss? ss so}", "file", plan->file, "declarations", list, "script", plan->script, "digest",
+	                 plan->digest, "modules", modules);
 }
 
 int64_t plan_base_step(int64_t interval)

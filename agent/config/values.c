@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/draft.h"
+#include "config/options.h"
 
 /* --- presets ------------------------------------------------------------------------------------------------ */
 
@@ -15,7 +16,7 @@ static const char *const no_strings[] = {NULL};
 static void preset_one(struct draft *draft, const struct pindrop_option *option, union pindrop_value *value)
 {
 	*value = (union pindrop_value){0};
-	switch (option->type) {
+	switch ((int)option->type) {
 	case PINDROP_BOOL:
 		value->flag = option->preset && strcmp(option->preset, "true") == 0;
 		break;
@@ -32,6 +33,9 @@ static void preset_one(struct draft *draft, const struct pindrop_option *option,
 			text_size(option->preset, &value->number);
 		break;
 	case PINDROP_STRING:
+	case OPTION_FUNCTION:
+	case OPTION_TEXT_OR_FUNCTION:
+	case OPTION_METRICS:
 		value->text = option->preset ? draft_keep(draft, memory_text(option->preset)) : NULL;
 		break;
 	case PINDROP_STRINGS:
@@ -74,7 +78,16 @@ static const char *expected(enum pindrop_type type)
 		[PINDROP_PATTERNS] = "a list of patterns, { \"…\", \"…\" }",
 	};
 
-	return words[type];
+	switch ((int)type) {
+	case OPTION_FUNCTION:
+		return "a function";
+	case OPTION_TEXT_OR_FUNCTION:
+		return "a text or a function";
+	case OPTION_METRICS:
+		return "a table of metrics, { depth = { unit = \"jobs\" }, … } or { \"depth\", … }";
+	default:
+		return words[type];
+	}
 }
 
 static bool mistype(struct draft *draft, const struct pindrop_option *option, const json_t *value)
@@ -155,10 +168,35 @@ static bool read_list(struct draft *draft, const struct pindrop_option *option, 
 	return good;
 }
 
+static bool is_function(const json_t *value)
+{
+	const char *type = json_string_value(json_object_get(value, "$type"));
+
+	return type && strcmp(type, "function") == 0;
+}
+
+/* The types of options.h, whose value is a text. */
+static bool read_own(struct draft *draft, const struct pindrop_option *option, const json_t *json,
+                     union pindrop_value *value)
+{
+	bool function = option->type != OPTION_METRICS && is_function(json);
+	bool text = option->type == OPTION_TEXT_OR_FUNCTION && json_is_string(json);
+	bool metrics = option->type == OPTION_METRICS && (json_is_array(json) || json_is_object(json)) &&
+	               !json_object_get(json, "$type");
+
+	if (function)
+		value->text = option_function;
+	else if (text)
+		value->text = draft_keep(draft, memory_text(json_string_value(json)));
+	else if (metrics)
+		value->text = draft_keep(draft, json_dumps(json, JSON_SORT_KEYS | JSON_COMPACT));
+	return function || text || metrics || mistype(draft, option, json);
+}
+
 static bool read_one(struct draft *draft, const struct pindrop_option *option, const json_t *json,
                      union pindrop_value *value)
 {
-	switch (option->type) {
+	switch ((int)option->type) {
 	case PINDROP_BOOL:
 		value->flag = json_is_true(json);
 		return json_is_boolean(json) || mistype(draft, option, json);
@@ -170,6 +208,10 @@ static bool read_one(struct draft *draft, const struct pindrop_option *option, c
 	case PINDROP_STRINGS:
 	case PINDROP_PATTERNS:
 		return read_list(draft, option, json, value);
+	case OPTION_FUNCTION:
+	case OPTION_TEXT_OR_FUNCTION:
+	case OPTION_METRICS:
+		return read_own(draft, option, json, value);
 	default:
 		return read_number(draft, option, json, value);
 	}
@@ -241,12 +283,19 @@ static json_t *list_to_json(const char *const *list)
 
 static json_t *one_to_json(const struct pindrop_option *option, const union pindrop_value *value)
 {
-	switch (option->type) {
+	switch ((int)option->type) {
 	case PINDROP_BOOL:
 		return json_boolean(value->flag);
 	case PINDROP_DURATION:
-		return duration_to_json(value->number);
+		/* Who says nothing. */
+		return value->number == 0 && !option->preset ? NULL : duration_to_json(value->number);
+	case OPTION_METRICS:
+		return value->text ? json_loads(value->text, 0, NULL) : NULL;
+	case OPTION_FUNCTION:
+	case OPTION_TEXT_OR_FUNCTION:
 	case PINDROP_STRING:
+		if (value->text == option_function)
+			return json_pack("{ss}", "$type", "function");
 		return value->text ? json_string(value->text) : NULL;
 	case PINDROP_STRINGS:
 	case PINDROP_PATTERNS:

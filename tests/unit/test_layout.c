@@ -1,4 +1,4 @@
-/* links: agent/store/layout.c agent/store/rrd.c agent/store/guard.c agent/store/history.c agent/config/plan.c agent/config/share.c agent/config/values.c agent/config/aggregate.c
+/* links: agent/store/layout.c agent/store/rrd.c agent/store/guard.c agent/store/history.c agent/config/plan.c agent/config/share.c agent/config/values.c agent/config/aggregate.c agent/config/collector.c
  * agent/config/options.c agent/base/text.c agent/base/memory.c agent/base/log.c agent/base/clock.c agent/base/error.c
  *
  * What the layout says of a file, beside what librrd makes of it. */

@@ -1,6 +1,6 @@
 /* links: agent/store/move.c agent/store/migrate.c agent/store/history.c agent/store/rrd.c agent/store/guard.c agent/store/layout.c
  * agent/store/aside.c
- * agent/config/plan.c agent/config/share.c agent/config/values.c agent/config/aggregate.c agent/config/options.c
+ * agent/config/plan.c agent/config/share.c agent/config/values.c agent/config/aggregate.c agent/config/collector.c agent/config/options.c
  * agent/base/text.c
  * agent/base/memory.c agent/base/log.c agent/base/clock.c agent/base/error.c
  *

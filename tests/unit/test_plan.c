@@ -1,4 +1,5 @@
-/* links: agent/config/plan.c agent/config/share.c agent/config/values.c agent/config/aggregate.c agent/config/options.c agent/base/text.c
+/* links: agent/config/plan.c agent/config/share.c agent/config/values.c agent/config/aggregate.c agent/config/collector.c
+ * agent/config/options.c agent/base/text.c
  * agent/base/memory.c agent/base/log.c agent/base/clock.c agent/base/error.c */
 #include <math.h>
 #include <setjmp.h>
@@ -39,6 +40,7 @@ static const struct pindrop_plugin plugins[] = {
 	{.name = "cpu", .options = cpu_options, .option_count = 1, .families = cpu_families, .family_count = 2},
 	{.name = "memory", .families = memory_families, .family_count = 1},
 	{.name = "disk", .options = disk_options, .option_count = 4, .families = disk_families, .family_count = 1},
+	{.name = "old", .families = memory_families, .family_count = 1},
 };
 
 /* A plan_find. "bad" is there, but no good. */
@@ -55,7 +57,7 @@ static void find(void *context, const char *name, struct plan_found *found)
 
 static struct plan *check(const char *declarations, struct plan_mistakes *mistakes)
 {
-	char text[8192];
+	char text[16384];
 	json_t *answer;
 	struct plan *plan;
 
@@ -95,7 +97,7 @@ static void wrong(const char *declarations, const char *text)
 #define ALL(...) all((const char *const[]){__VA_ARGS__, NULL})
 static const char *all(const char *const *declarations)
 {
-	static char text[4096];
+	static char text[8192];
 	size_t length = 0;
 
 	for (size_t i = 0; declarations[i]; i++)
@@ -213,24 +215,16 @@ static void tells_each_mistake(void **state)
 	     "}"},
 		{NAMED("aggregate", "a", "7", "{\"of\": \"cpu.usage\", \"fn\": \"median\"}"),
 	     "etc/pindrop.lua:7: aggregate \"a\": \"fn\": there is no \"median\"; there are min max avg sum last count "
-	     "stddev "
-	     "and p50 … p99.9"},
+	     "stddev eta, p50 … p99.9, or a function"},
 		{NAMED("aggregate", "a", "7", "{\"of\": \"cpu.usage\", \"fn\": \"p100\"}"),
 	     "etc/pindrop.lua:7: aggregate \"a\": \"fn\": there is no \"p100\"; there are min max avg sum last count "
-	     "stddev "
-	     "and p50 … p99.9"},
+	     "stddev eta, p50 … p99.9, or a function"},
 		{NAMED("aggregate", "a", "7", "{\"of\": \"cpu.usage\", \"fn\": \"max\", \"over\": \"today\"}"),
 	     "etc/pindrop.lua:7: aggregate \"a\": \"over\" must be \"service\" or a duration as \"24h\", not \"today\""},
 		{NAMED("aggregate", "a", "7", "{\"of\": \"cpu.usage\", \"fn\": \"max\", \"instance\": \"0\"}"),
 	     "etc/pindrop.lua:7: aggregate \"a\": cpu has no instances: leave \"instance\" out"},
-		{NAMED("aggregate", "a", "7", "{\"of\": \"cpu.usage\", \"fn\": {\"$type\": \"function\"}}"),
-	     "etc/pindrop.lua:7: aggregate \"a\": a function as \"fn\" comes with a later version; there are min max avg "
-	     "sum "
-	     "last count stddev and p50 … p99.9"},
 		{NAMED("aggregate", "service_start_time", "7", "{\"of\": \"cpu.usage\", \"fn\": \"max\"}"),
 	     "etc/pindrop.lua:7: aggregate \"service_start_time\": cannot have that name"},
-		{NAMED("collector", "q", "8", "{}"), "etc/pindrop.lua:8: collector \"q\": collectors in Lua come with a later "
-	                                         "version; a plugin in C can do it now"},
 		{TWO_OF_A, "etc/pindrop.lua:8: aggregate \"a\": there is one of that name already"},
 		{NAMED("aggregate", "", "7", "{\"of\": \"cpu.usage\", \"fn\": \"max\"}"),
 	     "etc/pindrop.lua:7: aggregate \"\": cannot have that name"},
@@ -241,7 +235,7 @@ static void tells_each_mistake(void **state)
 		{NAMED("aggregate", "a", "7", "{\"of\": \"cpu.usage\", \"fn\": \"max\", \"over\": \"0.5s\"}"),
 	     "etc/pindrop.lua:7: aggregate \"a\": \"over\" must lie between 1s and 10y"},
 		{NAMED("aggregate", "a", "7", "{\"of\": \"cpu.usage\", \"fn\": 50}"),
-	     "etc/pindrop.lua:7: aggregate \"a\": \"fn\" must be a text, not 50"},
+	     "etc/pindrop.lua:7: aggregate \"a\": \"fn\" must be a text or a function, not 50"},
 		{NAMED("aggregate", "a", "7", "{\"of\": \"cpu.usage\", \"fn\": \"max\", \"format\": \"%s\"}"),
 	     "etc/pindrop.lua:7: aggregate \"a\": \"format\" must hold one number, as \"%.1f%%\", not \"%s\""},
 		{NAMED("plugin", "cpu", "9", "{\"per_core\": 1}"),
@@ -280,6 +274,218 @@ static void tells_each_mistake(void **state)
 		wrong(cases[i].declarations, cases[i].text);
 }
 
+#define FUNCTION "{\"$type\": \"function\"}"
+#define COLLECTOR(name, line, rest) NAMED("collector", name, line, "{\"sample\": " FUNCTION ", " rest "}")
+#define AGGREGATE(line, rest) NAMED("aggregate", "a", line, "{\"of\": \"cpu.usage\", " rest "}")
+#define DEPTH "\"metrics\": [\"depth\"]"
+
+/* Two of one name. */
+#define TWO_COLLECTORS COLLECTOR("q", "7", DEPTH) "," COLLECTOR("q", "8", DEPTH)
+
+static void tells_each_mistake_of_collectors(void **state)
+{
+	static const struct {
+		const char *declarations, *text;
+	} cases[] = {
+		{NAMED("collector", "q", "8", "{" DEPTH "}"),
+	     "etc/pindrop.lua:8: collector \"q\": lacks \"sample\": the function that measures"},
+		{COLLECTOR("q", "8", "\"help\": \"x\""),
+	     "etc/pindrop.lua:8: collector \"q\": lacks \"metrics\": what it measures, as { \"depth\" }"},
+		{COLLECTOR("q", "8", "\"metrics\": {}"),
+	     "etc/pindrop.lua:8: collector \"q\": lacks \"metrics\": what it measures, as { \"depth\" }"},
+		{COLLECTOR("q", "8", "\"metrics\": 3"), "etc/pindrop.lua:8: collector \"q\": \"metrics\" must be a table of "
+	                                            "metrics, { depth = { unit = \"jobs\" }, … } or "
+	                                            "{ \"depth\", … }, not 3"},
+		{COLLECTOR("q", "8", "\"metrics\": [1]"), "etc/pindrop.lua:8: collector \"q\": \"metrics\" is a list of names, "
+	                                              "{ \"depth\", … }, or a table, { depth = { … "
+	                                              "}, … }"},
+		{COLLECTOR("q", "8", "\"metrics\": [\"a\", \"a\"]"),
+	     "etc/pindrop.lua:8: collector \"q\": names the metric \"a\" twice"},
+		{COLLECTOR("q", "8", "\"metrics\": [\"Depth\"]"), "etc/pindrop.lua:8: collector \"q\", metric \"Depth\": must "
+	                                                      "have a name of small letters, digits and _, at most "
+	                                                      "19"},
+		{COLLECTOR("q", "8", "\"metrics\": [\"a2345678901234567890\"]"),
+	     "etc/pindrop.lua:8: collector \"q\", metric \"a2345678901234567890\": must have a name of small letters, "
+	     "digits "
+	     "and _, at most 19"},
+		{COLLECTOR("q", "8", "\"metrics\": {\"depth\": {\"kind\": \"guage\"}}"),
+	     "etc/pindrop.lua:8: collector \"q\", metric \"depth\": there is no kind \"guage\" (did you mean \"gauge\"?)"},
+		{COLLECTOR("q", "8", "\"metrics\": {\"depth\": {\"kind\": \"x\"}}"),
+	     "etc/pindrop.lua:8: collector \"q\", metric \"depth\": \"kind\" must be \"gauge\" or \"counter\", not \"x\""},
+		{COLLECTOR("q", "8", "\"metrics\": {\"depth\": {\"unti\": \"jobs\"}}"),
+	     "etc/pindrop.lua:8: collector \"q\", metric \"depth\": unknown option \"unti\" (did you mean \"unit\"?)"},
+		{COLLECTOR("q", "8", "\"metrics\": {\"depth\": {\"decimals\": 10}}"),
+	     "etc/pindrop.lua:8: collector \"q\", metric \"depth\": \"decimals\" must lie between 0 and 9"},
+		{COLLECTOR("q", "8", "\"metrics\": {\"depth\": 1}"),
+	     "etc/pindrop.lua:8: collector \"q\", metric \"depth\": takes a table with names, { name = value, … }, not 1"},
+		{COLLECTOR("q", "8", DEPTH ", \"intervall\": 1"),
+	     "etc/pindrop.lua:8: collector \"q\": unknown option \"intervall\" (did you mean \"interval\"?)"},
+		{NAMED("collector", "q", "8", "{\"sample\": \"f\", " DEPTH "}"),
+	     "etc/pindrop.lua:8: collector \"q\": \"sample\" must be a function, not \"f\""},
+		{COLLECTOR("Queue", "8", DEPTH),
+	     "etc/pindrop.lua:8: collector \"Queue\": must have a name of small letters, digits "
+	     "and _, at most 40"},
+		{COLLECTOR("a.b", "8", DEPTH),
+	     "etc/pindrop.lua:8: collector \"a.b\": must have a name of small letters, digits "
+	     "and _, at most 40"},
+		{COLLECTOR("q", "8", DEPTH ", \"timeout\": \"2h\""),
+	     "etc/pindrop.lua:8: collector \"q\": \"timeout\" must lie between 10ms and 1h"},
+		{COLLECTOR("q", "8", DEPTH ", \"memory\": \"1kB\""),
+	     "etc/pindrop.lua:8: collector \"q\": \"memory\" must lie between 1000000 and 1e+10"},
+		{COLLECTOR("q", "8", DEPTH ", \"interval\": 1.5"),
+	     "etc/pindrop.lua:8: collector \"q\": \"interval\" must be whole seconds, or less than one"},
+		{COLLECTOR("q", "8", DEPTH ", \"instance\": \"a disk\""),
+	     "etc/pindrop.lua:8: collector \"q\": \"instance\" must be a word for one of them, as \"disk\", not \"a "
+	     "disk\""},
+		{COLLECTOR("q", "8", DEPTH ", \"instance\": \"depth\""),
+	     "etc/pindrop.lua:8: collector \"q\": \"instance\" is called as its metric \"depth\""},
+		{TWO_COLLECTORS, "etc/pindrop.lua:8: collector \"q\": there is one of that name already"},
+		{COLLECTOR("cpu", "8", DEPTH),
+	     "etc/pindrop.lua:8: collector \"cpu\": shadows the plugin \"cpu\": take another name"},
+		{COLLECTOR("memory", "8", "\"metrics\": [\"vm\"]") "," NAMED("plugin", "cpu", "1",
+	                                                                 "{}") "," NAMED("plugin", "old", "1", "{}"),
+	     "etc/pindrop.lua:8: collector \"memory\": its metric \"vm\" shadows the family \"memory.vm\" of plugin "
+	     "\"old\""},
+		{COLLECTOR("memory_stat", "8", DEPTH),
+	     "etc/pindrop.lua:8: collector \"memory_stat\": would take the place of \"memory_stat\" in /get_stats: take "
+	     "another name"},
+		{COLLECTOR("time", "8", DEPTH),
+	     "etc/pindrop.lua:8: collector \"time\": would take the place of \"time\" in /get_stats: take another name"},
+		{COLLECTOR("q", "8", DEPTH) ",{\"declare\": \"aggregate\", \"name\": \"a\", \"line\": 9, \"value\": {\"of\": "
+	                                "\"q.dept\", \"fn\": \"max\"}}",
+	     "etc/pindrop.lua:9: aggregate \"a\": there is no metric \"q.dept\" (did you mean \"q.depth\"?)"},
+		{COLLECTOR("q", "8", DEPTH ", \"interval\": \"2s\"") "," DECLARE("retention", "9",
+	                                                                     "[{\"step\": 10, \"keep\": "
+	                                                                     "\"1h\"}]") "," DECLARE("agent", "9",
+	                                                                                             "{\"interval\": 10}"),
+	     "etc/pindrop.lua:8: collector \"q\": \"interval\" 2s is finer than the finest tier of retention, 10s: set "
+	     "interval "
+	     "= \"10s\", or begin retention with step = \"2s\""},
+		{DECLARE("retention", "9", "[{\"step\": \"1m\", \"keep\": \"1h\"}]") "," DECLARE("agent", "3",
+	                                                                                     "{\"interval\": 0.5}"),
+	     "etc/pindrop.lua:9: retention: its finest tier, 1m, is coarser than agent.interval, 500ms: begin with step = "
+	     "\"1s\", or set agent { interval = \"1m\" }"},
+		{AGGREGATE("7", "\"fn\": \"eta\""),
+	     "etc/pindrop.lua:7: aggregate \"a\": lacks \"to\": the value whose arrival is foreseen, as 100"},
+		{AGGREGATE("7", "\"fn\": \"max\", \"to\": 1"),
+	     "etc/pindrop.lua:7: aggregate \"a\": \"to\" belongs to fn = \"eta\""},
+		{NAMED("aggregate", "a", "7", "{\"of\": \"disk.space.used_percent\", \"fn\": \"eta\", \"to\": 1}"),
+	     "etc/pindrop.lua:7: aggregate \"a\": fn = \"eta\" looks at one series: name an \"instance\" of disk.space"},
+		{AGGREGATE("7", "\"fn\": \"maxx\""),
+	     "etc/pindrop.lua:7: aggregate \"a\": \"fn\": there is no \"maxx\" (did you mean \"max\"?)"},
+		{AGGREGATE("7", "\"fn\": \"max\", \"format\": {}"),
+	     "etc/pindrop.lua:7: aggregate \"a\": \"format\" must be a text or a function, not a table"},
+		{DECLARE("limits", "3", "{\"memroy\": 1}"),
+	     "etc/pindrop.lua:3: limits: unknown option \"memroy\" (did you mean \"memory\"?)"},
+		{DECLARE("limits", "3", "{\"timeout\": 0}"),
+	     "etc/pindrop.lua:3: limits: \"timeout\" must lie between 10ms and 1h"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < PINDROP_COUNT(cases); i++)
+		wrong(cases[i].declarations, cases[i].text);
+}
+
+static void collectors_become_plugins(void **state)
+{
+	struct plan *plan =
+		good(ALL(DECLARE("limits", "1", "{\"memory\": \"32MB\"}"), DECLARE("agent", "2", "{\"interval\": \"30s\"}"),
+	             COLLECTOR("queue", "3",
+	                       "\"metrics\": {\"z\": {\"kind\": \"counter\", \"unit\": \"jobs\"}, \"a\": {\"decimals\": 0, "
+	                       "\"help\": \"how deep\"}}, \"help\": \"the queue\", \"instance\": \"name\""),
+	             COLLECTOR("quick", "4", DEPTH ", \"interval\": 0.1"),
+	             COLLECTOR("own", "5", DEPTH ", \"interval\": 5, \"timeout\": \"7s\", \"memory\": \"2MB\"")));
+	const struct plan_plugin *queue = &plan->plugins[0], *quick = &plan->plugins[1], *own = &plan->plugins[2];
+	const struct pindrop_family *family = queue->table->families;
+
+	(void)state;
+	assert_int_equal(plan->plugin_count, 6); /* and the default ones */
+	assert_true(queue->collector && !plan->plugins[3].collector);
+	assert_true(queue->interval == 30 * CLOCK_SECOND && queue->timeout == 10 * CLOCK_SECOND &&
+	            queue->memory == 32000000);
+	assert_true(quick->interval == CLOCK_SECOND / 10 && quick->timeout == CLOCK_SECOND);
+	assert_true(own->timeout == 7 * CLOCK_SECOND && own->memory == 2000000);
+	assert_int_equal(queue->line, 3);
+	assert_int_equal(plan_find_family(plan, "queue"), 0);
+	assert_string_equal(family->name, "queue");
+	assert_string_equal(family->stat, "queue");
+	assert_string_equal(family->stat_name, "name");
+	assert_string_equal(family->help, "the queue");
+	assert_int_equal(family->shape, PINDROP_LIST);
+	assert_false(family->never_blocks);
+	assert_int_equal(family->field_count, 2);
+	assert_string_equal(family->fields[0].name, "a"); /* in the order of names */
+	assert_int_equal(family->fields[0].kind, PINDROP_GAUGE);
+	assert_int_equal(family->fields[0].decimals, 0);
+	assert_string_equal(family->fields[0].help, "how deep");
+	assert_string_equal(family->fields[1].stat, "z");
+	assert_string_equal(family->fields[1].unit, "jobs");
+	assert_int_equal(family->fields[1].kind, PINDROP_COUNTER);
+	assert_int_equal(family->fields[1].decimals, 3);
+	assert_null(quick->table->families[0].instance);
+	assert_true(plan->limit_timeout == CLOCK_SECOND && plan->limit_memory == 32000000);
+	assert_non_null(plan->script);
+	plan_release(plan);
+	/* limits.timeout is for those that set none. */
+	plan = good(ALL(DECLARE("limits", "1", "{\"timeout\": \"3s\"}"), COLLECTOR("q", "2", DEPTH),
+	                COLLECTOR("p", "2", DEPTH ", \"timeout\": 1")));
+	assert_true(plan->limit_timeout == 3 * CLOCK_SECOND && plan->limit_memory == 64000000);
+	assert_true(plan->plugins[0].timeout == 3 * CLOCK_SECOND && plan->plugins[1].timeout == CLOCK_SECOND);
+	plan_release(plan);
+}
+
+static void functions_want_the_script(void **state)
+{
+	static const char *const without[] = {"", NAMED("aggregate", "a", "7", "{\"of\": \"cpu.usage\", \"fn\": \"max\"}")};
+	static const char *const with[] = {AGGREGATE("7", "\"fn\": " FUNCTION),
+	                                   AGGREGATE("7", "\"fn\": \"max\", \"format\": " FUNCTION),
+	                                   AGGREGATE("7", "\"fn\": \"eta\", \"to\": 5, \"format\": " FUNCTION),
+	                                   COLLECTOR("q", "7", DEPTH)};
+	struct plan_mistakes mistakes = {0};
+	char text[1024];
+
+	(void)state;
+	for (size_t i = 0; i < PINDROP_COUNT(without) + PINDROP_COUNT(with); i++) {
+		bool called = i >= PINDROP_COUNT(without);
+		json_t *answer;
+		struct plan *plan;
+
+		snprintf(text, sizeof(text),
+		         "{\"declarations\": [%s], \"script\": \"x = 1\", \"digest\": \"1f\", \"modules\": [\"/a.lua\", "
+		         "\"/b.lua\"]}",
+		         called ? with[i - PINDROP_COUNT(without)] : without[i]);
+		answer = json_loads(text, 0, NULL);
+		plan = plan_check(answer, "etc/pindrop.lua", find, NULL, &mistakes);
+		assert_non_null(plan);
+		assert_int_equal(plan->script != NULL, called);
+		assert_string_equal(plan->script ? plan->script : "x = 1", "x = 1");
+		assert_string_equal(plan->digest, "1f");
+		assert_int_equal(plan->module_count, 2);
+		assert_string_equal(plan->modules[1], "/b.lua");
+		plan_release(plan);
+		json_decref(answer);
+	}
+}
+
+static void functions_and_eta_reach_their_places(void **state)
+{
+	struct plan *plan =
+		good(ALL(AGGREGATE("7", "\"fn\": " FUNCTION ", \"over\": \"1h\""),
+	             NAMED("aggregate", "full", "8",
+	                   "{\"of\": \"disk.space.used_percent\", \"instance\": \"/\", \"fn\": \"eta\", \"to\": 100, "
+	                   "\"over\": \"7d\", \"format\": " FUNCTION "}")));
+	const struct plan_aggregate *function = &plan->aggregates[0], *eta = &plan->aggregates[1];
+
+	(void)state;
+	assert_int_equal(function->fn, PLAN_FUNCTION);
+	assert_string_equal(function->fn_name, "function");
+	assert_true(plan_is_asked(function) && !function->formatted && !function->format);
+	assert_true(function->over == 3600 * CLOCK_SECOND);
+	assert_int_equal(eta->fn, PLAN_ETA);
+	assert_true(eta->to == 100 && eta->formatted && !eta->format && plan_is_asked(eta));
+	plan_release(plan);
+}
+
 static void formats_hold_one_number(void **state)
 {
 	static const char *const fine[] = {"%.1f%%", "%f", "%5.2e B", "%g", "%-10.3f", "%%%f"};
@@ -310,7 +516,8 @@ static void all_mistakes_come_at_once_in_order(void **state)
 	static const char *const texts[] = {
 		"etc/pindrop.lua:1: plugin \"disk\": unknown option \"exlude\" (did you mean \"exclude\"?)",
 		"etc/pindrop.lua:1: plugin \"disk\": \"limit\" must lie between 1 and 10",
-		"etc/pindrop.lua:2: aggregate \"a\": lacks \"fn\": min max avg sum last count stddev, or p50 … p99.9",
+		"etc/pindrop.lua:2: aggregate \"a\": lacks \"fn\": min max avg sum last count stddev eta, p50 … p99.9, or a "
+		"function",
 		"etc/pindrop.lua:2: aggregate \"a\": there is no metric \"cpu.x\"; `pindrop describe` lists them",
 		"etc/pindrop.lua:5: agent: \"flush\" must be a duration (seconds, or \"100ms\", \"10s\", \"5m\", \"1h\", "
 		"\"7d\", "
@@ -507,6 +714,8 @@ static void comes_back(const char *declarations)
 	assert_non_null(again);
 	again_json = plan_to_json(again);
 	assert_true(json_equal(json, again_json));
+	assert_int_equal(again->limit_timeout, plan->limit_timeout);
+	assert_int_equal(again->limit_memory, plan->limit_memory);
 	assert_int_equal(again->interval, plan->interval);
 	assert_int_equal(again->plugin_count, plan->plugin_count);
 	assert_int_equal(again->family_count, plan->family_count);
@@ -514,10 +723,18 @@ static void comes_back(const char *declarations)
 	for (size_t i = 0; i < plan->plugin_count; i++) {
 		assert_string_equal(again->plugins[i].name, plan->plugins[i].name);
 		assert_int_equal(again->plugins[i].interval, plan->plugins[i].interval);
+		assert_int_equal(again->plugins[i].collector, plan->plugins[i].collector);
+		assert_int_equal(again->plugins[i].timeout, plan->plugins[i].timeout);
+		assert_int_equal(again->plugins[i].memory, plan->plugins[i].memory);
+		if (plan->plugins[i].collector)
+			assert_true(plan_same_family(again->plugins[i].table->families, plan->plugins[i].table->families));
 	}
 	for (size_t i = 0; i < plan->aggregate_count; i++) {
 		assert_string_equal(again->aggregates[i].name, plan->aggregates[i].name);
 		assert_int_equal(again->aggregates[i].over, plan->aggregates[i].over);
+		assert_int_equal(again->aggregates[i].fn, plan->aggregates[i].fn);
+		assert_int_equal(again->aggregates[i].formatted, plan->aggregates[i].formatted);
+		assert_true(again->aggregates[i].to == plan->aggregates[i].to || plan->aggregates[i].fn != PLAN_ETA);
 	}
 	json_decref(json);
 	json_decref(again_json);
@@ -542,10 +759,15 @@ static void json_makes_the_same_plan(void **state)
 		DECLARE("agent", "1", "{\"interval\": \"0.2s\", \"listen\": \"[::1]:1\", \"autostart\": false, \"flush\": 90}"),
 		NAMED("plugin", "disk", "2", "{\"exclude\": [\"^/a\\\\.b\", \"\\\"\"], \"interval\": \"5s\", \"size\": 1.5}"),
 		NAMED("plugin", "cpu", "3", "{\"per_core\": true}"),
-		DECLARE("retention", "4", "[{\"step\": 5, \"keep\": \"1h\"}, {\"step\": \"7m\", \"keep\": \"2y\"}]"),
+		DECLARE("retention", "4", "[{\"step\": 1, \"keep\": \"1h\"}, {\"step\": \"7m\", \"keep\": \"2y\"}]"),
 		DECLARE("purge", "4", "{\"after\": \"36h\", \"max_size\": \"1GiB\"}"),
 		NAMED("aggregate", "a", "5",
 	          "{\"of\": \"cpu.core.usage\", \"instance\": \"0\", \"fn\": \"max\", \"over\": \"90s\"}"),
+		DECLARE("limits", "5", "{\"timeout\": \"2s\", \"memory\": \"5MB\"}"),
+		COLLECTOR("q", "5", "\"instance\": \"disk\", \"metrics\": {\"b\": {\"kind\": \"counter\"}, \"a\": {}}"),
+		COLLECTOR("r", "5", DEPTH ", \"interval\": \"5s\", \"timeout\": \"10ms\", \"memory\": \"1MB\""),
+		NAMED("aggregate", "f", "5", "{\"of\": \"q.b\", \"fn\": " FUNCTION ", \"format\": " FUNCTION "}"),
+		NAMED("aggregate", "g", "5", "{\"of\": \"r.depth\", \"fn\": \"eta\", \"to\": -1.5}"),
 		NAMED("aggregate", "é", "6", "{\"of\": \"cpu.user\", \"fn\": \"p99.9\", \"format\": \"%.2f µs\"}")));
 }
 
@@ -567,6 +789,10 @@ int main(void)
 		cmocka_unit_test(nothing_said_is_a_working_agent),
 		cmocka_unit_test(options_reach_their_places),
 		cmocka_unit_test(tells_each_mistake),
+		cmocka_unit_test(tells_each_mistake_of_collectors),
+		cmocka_unit_test(collectors_become_plugins),
+		cmocka_unit_test(functions_want_the_script),
+		cmocka_unit_test(functions_and_eta_reach_their_places),
 		cmocka_unit_test(formats_hold_one_number),
 		cmocka_unit_test(all_mistakes_come_at_once_in_order),
 		cmocka_unit_test(an_error_of_the_file_is_the_only_one),

@@ -1,4 +1,4 @@
-/* links: agent/store/purge.c agent/store/layout.c agent/config/plan.c agent/config/share.c agent/config/values.c agent/config/aggregate.c
+/* links: agent/store/purge.c agent/store/layout.c agent/config/plan.c agent/config/share.c agent/config/values.c agent/config/aggregate.c agent/config/collector.c
  * agent/config/options.c agent/base/text.c agent/base/memory.c agent/base/log.c agent/base/clock.c agent/base/error.c
  *
  * Which files go: made-up lists, also random ones beside a slow and plain model. */

@@ -2,7 +2,7 @@
  * agent/store/recover.c agent/store/folder.c agent/store/aside.c agent/store/adapt.c agent/store/orphan.c agent/store/ledger.c agent/metric/gap.c agent/store/timeline.c agent/store/relay.c agent/store/daemon.c agent/store/move.c agent/store/migrate.c agent/store/room.c agent/store/purge.c agent/store/survey.c agent/store/rrd.c agent/store/guard.c
  * agent/store/history.c agent/store/layout.c
  * agent/store/write_behind.c agent/config/plan.c agent/config/share.c
- * agent/config/values.c agent/config/aggregate.c agent/config/options.c agent/metric/batch.c agent/base/text.c
+ * agent/config/values.c agent/config/aggregate.c agent/config/collector.c agent/config/options.c agent/metric/batch.c agent/base/text.c
  * agent/base/memory.c agent/base/log.c agent/base/boot.c agent/base/clock.c agent/base/error.c
  *
  * The store with the real librrd, in a folder of its own. Time is made up: ticks from BEGIN on. */

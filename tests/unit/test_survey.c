@@ -1,5 +1,5 @@
 /* links: agent/store/survey.c agent/store/purge.c agent/store/layout.c agent/config/plan.c agent/config/share.c agent/config/values.c
- * agent/config/aggregate.c agent/config/options.c agent/base/text.c agent/base/memory.c agent/base/log.c
+ * agent/config/aggregate.c agent/config/collector.c agent/config/options.c agent/base/text.c agent/base/memory.c agent/base/log.c
  * agent/base/clock.c agent/base/error.c
  *
  * What the survey says of real folders, and what purge_run() leaves of them. */
