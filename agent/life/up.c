@@ -1,11 +1,7 @@
 /* life/up.c: brings the rooms up, wires what goes forward, and brings them down in reverse. */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/memory.h"
 #include "life/inside.h"
 #include "report/ask.h"
 
