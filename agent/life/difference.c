@@ -1,4 +1,5 @@
 /* life/difference.c: what another plan changes, in words: what people want to see in the log after they have saved. */
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +38,12 @@ static void add(struct words *words, const char *format, ...)
 static bool same_text(const char *a, const char *b)
 {
 	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Where there is none it is NaN. */
+static bool same_number(double a, double b)
+{
+	return a == b || (isnan(a) && isnan(b));
 }
 
 static const struct plan_plugin *find_plugin(const struct plan *plan, const char *name)
@@ -90,7 +97,7 @@ static bool same_aggregate(const struct plan *old, const struct plan_aggregate *
 	return strcmp(before->name, after->name) == 0 &&
 	       strcmp(before->fields[a->field].name, after->fields[b->field].name) == 0 &&
 	       same_text(a->instance, b->instance) && same_text(a->fn_name, b->fn_name) && a->over == b->over &&
-	       a->to == b->to && same_text(a->format, b->format) && a->formatted == b->formatted;
+	       same_number(a->to, b->to) && same_text(a->format, b->format) && a->formatted == b->formatted;
 }
 
 static void compare_aggregates(struct words *words, const struct plan *old, const struct plan *new)

@@ -5,7 +5,7 @@
  *     w:avg() and so on      of the whole window, exact; nil where there is no sample
  *     w:p(95)                of w.values
  *
- * What is a word of the issue's list of functions is a method, as in w:avg(); what is none is a field. */
+ * What is an `fn` of its own is a method, as in w:avg(); what is none is a field. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,6 +3,9 @@
 #   configure <<'END' … END   writes the agent's pindrop.lua; port 0 and a folder of its own are already in it
 #   agent_start               starts the agent and returns when it serves: $agent (pid), $url, $log
 #   agent_end [SIGNAL]        ends it; $status is its exit status
+#   save <<'END' … END        puts another configuration in the place of that of now, as editors do, and returns when the
+#                             log tells what came of it: $last
+#   settled                   the same for what was saved in another way
 #   clock_set SET [SLEPT]     the agent's clock is now ahead of the machine's by SET and SLEPT seconds, in all; an agent
 #                             that is to see it starts after the first one (tests/preload/clock.c)
 #   clock_drift SET [SLEPT]   the same, of which the kernel tells nobody
@@ -20,7 +23,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build=$(cd "$top" && cd "${BUILD:-build}" && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/pindrop-test.XXXXXX")
 log=$work/log
-agent='' url='' status='' failures=0
+agent='' url='' status='' failures=0 saves=0 last=''
 under=() # what the agent is started by
 kept=() # commands that undo what a test did to the machine, last first
 
@@ -70,6 +73,7 @@ await_log() {
 
 agent_start() {
 	: >"$log"
+	saves=0
 	"${under[@]}" "$build/pindrop" -c "$work/pindrop.lua" "$@" 2>>"$log" &
 	agent=$!
 	url=$(await_log 'listening on http://[^ ]*')
@@ -84,6 +88,24 @@ agent_end() {
 	agent=''
 	[ "$status" -eq 0 ]
 }
+
+# Each attempt to read the configuration anew ends in one of two lines; `saves` of them were waited for.
+settled() {
+	saves=$((saves + 1))
+	read -r last < <(timeout 20 tail -n +1 --pid="$agent" -s 0.02 -f "$log" 2>/dev/null |
+		grep -a --line-buffered -e 'was applied within' -e 'was not applied' | sed -un "${saves}{p;q}")
+	[ -n "$last" ]
+}
+save() {
+	{
+		echo 'agent { listen = "127.0.0.1:0", data_dir = "data" }'
+		cat
+	} >"$work/new"
+	mv "$work/new" "$work/pindrop.lua"
+	settled
+}
+# How many attempts there were.
+tries() { grep -a -c -e 'was applied within' -e 'was not applied' "$log"; }
 
 # Runs the program to its own end: $status, and $output with both streams. For what must not stay up. LeakSanitizer
 # complains of a thread that was joined and that the kernel has not put away yet; that is no line of ours.
