@@ -425,8 +425,10 @@ static void a_stored_row_is_many_samples(void **state)
 		{.family = CPU, .field = TOTAL, .fn = PLAN_SUM, .over = 1000 * CLOCK_SECOND},
 		{.family = CPU, .field = TOTAL, .fn = PLAN_QUANTILE, .quantile = 0.5, .over = 1000 * CLOCK_SECOND},
 	};
+	static const struct plan_plugin slow = {.name = "test", .interval = 5 * CLOCK_SECOND};
+	static const struct plan_family of_slow[] = {[CPU] = {&tables[CPU], &slow}, [DISK] = {&tables[DISK], &slow}};
 	const struct plan long_plan = {.family_count = FAMILY_COUNT,
-	                               .families = families,
+	                               .families = of_slow,
 	                               .aggregate_count = 3,
 	                               .aggregates = of};
 	const struct metric_row rows[] = {{START - 60 * CLOCK_SECOND, 60 * CLOCK_SECOND, 1, 2, 9},
