@@ -235,7 +235,7 @@ static void walk(int64_t over, size_t steps, size_t instances, bool steps_of_clo
 			window_add(&window, value, weight);
 			model_add(value, weight);
 		}
-		if (i % 7 == 0)
+		if (i % 17 == 0)
 			compare(&window);
 	}
 	compare(&window);
