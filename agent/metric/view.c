@@ -143,19 +143,27 @@ static int64_t middle_of(const struct window_row *row)
 	return row->first + (row->time - row->first) / 2;
 }
 
+/* Adds a row to a point that has this weight so far. Times are counted from the window's end. */
+static void join_point(struct trend_point *point, double *weight, const struct window *window,
+                       const struct window_row *row)
+{
+	*weight += row->weight;
+	point->value += (window_average(row) - point->value) * row->weight / *weight;
+	point->time += (clock_seconds(middle_of(row) - window->now) - point->time) * row->weight / *weight;
+}
+
 /* Cuts what the window holds into slices of the same length, and makes a point of each that has known samples: their
- * average at their average time, which is counted from the window's end. */
+ * average at their average time. What came of stored rows of several lengths may be out of order: it is left out. */
 static size_t gather(const struct window *window, struct trend_point points[TREND_POINTS])
 {
-	size_t count = window_count(window), made = 0;
-	int64_t begin = middle_of(window_row(window, 0)), slice, last = 0;
+	size_t count = window_count(window), made = 0, kept = 0;
+	int64_t begin = window_row(window, 0)->time, last = 0;
+	int64_t slice = (window_row(window, count - 1)->time - begin) / TREND_POINTS + 1;
 	double weight = 0;
 
-	slice = (middle_of(window_row(window, count - 1)) - begin) / TREND_POINTS + 1;
 	for (size_t i = 0; i < count; i++) {
 		const struct window_row *row = window_row(window, i);
-		int64_t place = (middle_of(row) - begin) / slice;
-		struct trend_point *point;
+		int64_t place = (row->time - begin) / slice;
 
 		if (row->count <= 0)
 			continue;
@@ -164,12 +172,12 @@ static size_t gather(const struct window *window, struct trend_point points[TREN
 			weight = 0;
 		}
 		last = place;
-		point = &points[made - 1];
-		weight += row->weight;
-		point->value += (window_average(row) - point->value) * row->weight / weight;
-		point->time += (clock_seconds(middle_of(row) - window->now) - point->time) * row->weight / weight;
+		join_point(&points[made - 1], &weight, window, row);
 	}
-	return made;
+	for (size_t i = 0; i < made; i++)
+		if (kept == 0 || points[i].time > points[kept - 1].time)
+			points[kept++] = points[i];
+	return kept;
 }
 
 double view_eta(struct view *view, double to)

@@ -258,6 +258,30 @@ static void several_instances_are_averaged_by_time(void **state)
 	window_release(&bench.view.window);
 }
 
+/* Stored rows of several instances, some of which are kept in coarser steps: in the order of their ends, not of their
+ * middles. */
+static void rows_of_all_lengths_make_a_line(void **state)
+{
+	static struct window_row rows[3000];
+	struct bench bench;
+
+	(void)state;
+	srandom(6);
+	for (int round = 0; round < 20; round++) {
+		begin(&bench, 10000 * SECOND);
+		for (int i = 0; i < 3000; i++) {
+			int64_t span = random() % 3 ? SECOND : (1 + random() % 300) * SECOND, time = (10000 + i / 2) * SECOND;
+			double value = 1000 + (double)(time - span / 2) / 1e9;
+
+			rows[i] = (struct window_row){.first = time - span, .time = time, .count = 1, .weight = 1, .sum = value};
+			rows[i].min = rows[i].max = value;
+		}
+		view_remember(&bench.view, rows, 3000);
+		assert_true(fabs(view_eta(&bench.view, 20000) - 7500) < 100);
+		window_release(&bench.view.window);
+	}
+}
+
 static void it_is_fitted_now_and_then(void **state)
 {
 	struct bench bench;
@@ -306,6 +330,7 @@ int main(void)
 		cmocka_unit_test(values_of_any_size),
 		cmocka_unit_test(a_window_has_a_trend),
 		cmocka_unit_test(several_instances_are_averaged_by_time),
+		cmocka_unit_test(rows_of_all_lengths_make_a_line),
 		cmocka_unit_test(it_is_fitted_now_and_then),
 	};
 
