@@ -159,6 +159,7 @@ static void apply(struct life *life, const struct plan *plan, int listener, cons
 
 	exchange(life, plan);
 	life->plan = plan;
+	absent_change(life->absent, old, plan, clock_wall());
 	if (listener >= 0)
 		follow_address(life, listener, address);
 	life_expect(life, old);

@@ -4,6 +4,7 @@
 
 #include "collect/collect.h"
 #include "http/http.h"
+#include "life/absent.h"
 #include "life/life.h"
 #include "metric/metric.h"
 #include "report/report.h"
@@ -16,6 +17,7 @@ struct life {
 	int listener;
 	char address[HTTP_ADDRESS_SIZE];
 	struct standing *standing;
+	struct absent *absent;
 	struct store *store;
 	struct metric *metric;
 	struct collect *collect;

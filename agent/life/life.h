@@ -5,6 +5,7 @@
  *     remember.c    what windows and catalogue get back from the store
  *     difference.c  what another plan changes, in words
  *     change.c      a plan takes the place of another
+ *     absent.c      what is not in the configuration any more
  *     life.c        waiting: for signals, and for the file to be saved
  *
  * A sample's way: collect -> deliver() -> store -> kept() -> metric. Main thread. */

@@ -1,4 +1,5 @@
 /* life/remember.c: the past, as the store has it, for windows and catalogue. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,13 +33,19 @@ struct rows {
 	struct metric_row *rows;
 };
 
-/* Three consolidations of the same time as the rows of one window. */
+/* Three consolidations of the same time as the rows of one window. Of an instance that has begun or ended within it
+ * nothing is unknown before or after. */
 static void join_rows(struct rows *all, const struct store_rows rows[3])
 {
 	const struct store_rows *averages = &rows[STORE_AVERAGE], *least = &rows[STORE_MIN], *most = &rows[STORE_MAX];
+	size_t from = 0, to = averages->count;
 
-	all->rows = memory_resize(all->rows, all->count + averages->count, sizeof(*all->rows));
-	for (size_t i = 0; i < averages->count; i++) {
+	while (from < to && isnan(averages->values[from]))
+		from++;
+	while (from < to && isnan(averages->values[to - 1]))
+		to--;
+	all->rows = memory_resize(all->rows, all->count + to - from, sizeof(*all->rows));
+	for (size_t i = from; i < to; i++) {
 		double average = averages->values[i];
 
 		all->rows[all->count++] = (struct metric_row){

@@ -55,6 +55,7 @@ static void tell_gaps(void *context)
 	const struct life *life = context;
 
 	metric_tell_gone(life->metric);
+	absent_tell(life->absent, clock_wall());
 }
 
 /* --- what functions of Lua are shown: sampler thread ---------------------------------------------------------- */
@@ -93,6 +94,7 @@ static int bring_up_data(struct life *life, struct error *error)
 	const struct store_sink sink = {.kept = kept, .forget = forget, .tell_gaps = tell_gaps, .context = life};
 
 	life->metric = metric_new(life->plan);
+	life->absent = absent_new(note_gap, life);
 	life->store = store_open(life->plan, &sink, error);
 	if (!life->store)
 		return -1;
@@ -150,6 +152,7 @@ void life_bring_down(struct life *life)
 		store_close(life->store);
 	if (life->metric)
 		metric_free(life->metric);
+	absent_free(life->absent);
 	standing_free(life->standing);
 	plan_release(life->plan);
 }

@@ -30,6 +30,8 @@ static const struct reason reasons[GAP_REASONS] = {
                        "the configuration changed, and does not keep that: $", NULL},
 	[GAP_COUNTER_RESET] = {"counter_reset", "the counter began anew (a reboot of the device, or an overflow)",
                            "the counter began anew (a reboot of the device, or an overflow): $", NULL},
+	[GAP_NOT_CONFIGURED] = {"not_configured", "@ was not in the configuration", "@ was not in the configuration: $",
+                            NULL},
 	[GAP_DEVICE_GONE] = {"device_gone", "@ was not there", "@ was not there: $", NULL},
 };
 

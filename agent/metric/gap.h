@@ -1,7 +1,8 @@
 /* metric/gap.h: why a stretch of a series is unknown, as a value that is handed over.
  *
  * Whoever knows says it: collect (timeout, error, stopped, late), the clock (step, suspend), the store (agent down,
- * disk full, quarantine, migration, purged) and the samples themselves (counter reset, device gone). It is kept in
+ * disk full, quarantine, migration, purged), the samples themselves (counter reset, device gone), and the agent as a whole
+ * (not configured). It is kept in
  * the store's ledger. A gap that goes on is told again at every tick that it costs; the ledger joins neighbours. */
 #ifndef METRIC_GAP_H
 #define METRIC_GAP_H
@@ -9,18 +10,19 @@
 #include <stdint.h>
 
 enum gap_reason {
-	GAP_TIMEOUT,       /* what was asked did not answer in time */
-	GAP_ERROR,         /* it answered that it cannot, or crashed */
-	GAP_STOPPED,       /* sampling was stopped by /stop */
-	GAP_LATE,          /* the tick came too late and was passed over */
-	GAP_CLOCK_STEP,    /* the wall clock was set, see below */
-	GAP_SUSPEND,       /* the machine slept */
-	GAP_AGENT_DOWN,    /* no agent was running */
-	GAP_DISK_FULL,     /* samples were lost because they could not be written for too long */
-	GAP_QUARANTINE,    /* the file was damaged or foreign and was set aside */
-	GAP_MIGRATION,     /* the configuration changed, and does not keep that */
-	GAP_COUNTER_RESET, /* a counter began anew: its rate is unknown */
-	GAP_DEVICE_GONE,   /* the instance was not there */
+	GAP_TIMEOUT,        /* what was asked did not answer in time */
+	GAP_ERROR,          /* it answered that it cannot, or crashed */
+	GAP_STOPPED,        /* sampling was stopped by /stop */
+	GAP_LATE,           /* the tick came too late and was passed over */
+	GAP_CLOCK_STEP,     /* the wall clock was set, see below */
+	GAP_SUSPEND,        /* the machine slept */
+	GAP_AGENT_DOWN,     /* no agent was running */
+	GAP_DISK_FULL,      /* samples were lost because they could not be written for too long */
+	GAP_QUARANTINE,     /* the file was damaged or foreign and was set aside */
+	GAP_MIGRATION,      /* the configuration changed, and does not keep that */
+	GAP_COUNTER_RESET,  /* a counter began anew: its rate is unknown */
+	GAP_DEVICE_GONE,    /* the instance was not there */
+	GAP_NOT_CONFIGURED, /* the configuration did not have it */
 	GAP_REASONS,
 };
 
