@@ -238,6 +238,7 @@ static int declare_named(lua_State *lua)
 	name = text_to_json(script, lua, 1);
 	if (!json_is_string(name)) {
 		json_decref(name);
+		check_said(lua);
 		return luaL_error(lua, "%s: takes a name in UTF-8", what);
 	}
 	declaration = declare(script, lua, what, json_object());

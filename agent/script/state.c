@@ -44,7 +44,8 @@ static void *allocate(void *context, void *block, size_t before, size_t size)
 	}
 	/* To shrink a block must not fail. */
 	if (size > had && (size > MEMORY_MAX || script->used - had + size > script->limits.memory)) {
-		if (script->running)
+		/* While Lua makes its way out it asks again, and can do without. */
+		if (script->running && trace_line(script->running))
 			trace_tell(script, script->running, 0, "not enough memory", script->full_at, sizeof(script->full_at));
 		return NULL;
 	}

@@ -141,6 +141,23 @@ static bool find_place(lua_State *lua, int level, lua_Debug *frame)
 	return false;
 }
 
+/* Whether a text begins with a place in the main file. */
+static bool has_place(const char *words)
+{
+	size_t length = strlen(SCRIPT_NAME ":");
+
+	return strncmp(words, SCRIPT_NAME ":", length) == 0 && words[length] >= '0' && words[length] <= '9';
+}
+
+/* assert() puts its own place before the one that an error of a coroutine brings: the inner one tells more. */
+static const char *inner_place(const char *words)
+{
+	size_t length = strlen(SCRIPT_NAME ":"), digits = strspn(words + length, "0123456789");
+	const char *rest = words + length + digits;
+
+	return strncmp(rest, ": ", 2) == 0 && has_place(rest + 2) ? rest + 2 : words;
+}
+
 /* Puts "pindrop.lua:14: " in front of the words. Returns the words without the place that they brought. */
 static const char *add_front(struct line *line, const struct script *script, lua_State *lua, int level,
                              const char *words)
@@ -148,9 +165,9 @@ static const char *add_front(struct line *line, const struct script *script, lua
 	size_t length = strlen(SCRIPT_NAME ":");
 	lua_Debug frame;
 
-	if (strncmp(words, SCRIPT_NAME ":", length) == 0 && words[length] >= '0' && words[length] <= '9') {
+	if (has_place(words)) {
 		add(line, script->file);
-		return words + length - 1;
+		return inner_place(words) + length - 1;
 	}
 	if (!find_place(lua, level, &frame)) {
 		add(line, script->file);
