@@ -200,6 +200,9 @@ $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/flags Makefile
 run: all ## run it here with pindrop.lua, until Ctrl-C (installs what is missing first)
 	$(BUILD)/pindrop -c pindrop.lua
 
+meta: all ## write anew what editors know of pindrop.lua: scripts/pindrop-meta.lua
+	PINDROP_PLUGIN_PATH= $(BUILD)/pindrop describe --lua >scripts/pindrop-meta.lua
+
 ##@ Test
 
 unit: all $(UNITS) $(TEST_PLUGINS) ## only the unit tests
@@ -239,7 +242,7 @@ bench: all $(BENCHES) $(TEST_PLUGINS) ## measure: each figure beside its floor
 
 C_FILES := $(wildcard agent/*.[ch] agent/*/*.[ch] plugins/*.[ch] include/pindrop/*.h tests/*/*.[ch] tests/fixtures/plugins/*.c)
 SCRIPTS := $(shell grep -rlE '^\#!.*\b(ba)?sh$$' scripts tests .ci --include='*' --exclude-dir=fixtures 2>/dev/null)
-LUA_FILES := $(wildcard pindrop.lua scripts/collectors/*.lua tests/*.lua tests/*/*.lua)
+LUA_FILES := $(wildcard pindrop.lua scripts/*.lua scripts/collectors/*.lua tests/*.lua tests/*/*.lua)
 PARALLEL := xargs -P $(shell nproc) -n 1
 
 lint: lint-includes lint-format lint-shell lint-lua lint-cppcheck lint-compile lint-tidy ## every check below
@@ -287,6 +290,7 @@ install: all ## to DESTDIR, PREFIX=/usr/local: program, plugins, header, systemd
 	install -d $(DESTDIR)$(COLLECTOR_DIR)
 	install -m 644 scripts/collectors/*.lua $(DESTDIR)$(COLLECTOR_DIR)
 	install -D -m 644 include/pindrop/plugin.h $(DESTDIR)$(PREFIX)/include/pindrop/plugin.h
+	install -D -m 644 scripts/pindrop-meta.lua $(DESTDIR)$(PREFIX)/share/pindrop/pindrop-meta.lua
 	install -d $(DESTDIR)$(UNITDIR) $(dir $(CONFIG))
 	sed 's|@PREFIX@|$(PREFIX)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g' scripts/pindrop.service \
 		>$(DESTDIR)$(UNITDIR)/pindrop.service
@@ -300,6 +304,7 @@ install: all ## to DESTDIR, PREFIX=/usr/local: program, plugins, header, systemd
 
 uninstall: ## remove what install put there; leaves /etc/pindrop and the history
 	rm -f $(DESTDIR)$(PREFIX)/bin/pindrop $(DESTDIR)$(PREFIX)/include/pindrop/plugin.h
+	rm -f $(DESTDIR)$(PREFIX)/share/pindrop/pindrop-meta.lua
 	rm -f $(DESTDIR)$(UNITDIR)/pindrop.service
 	rm -f $(patsubst plugins/%.c,$(DESTDIR)$(PLUGIN_DIR)/%.so,$(wildcard plugins/*.c))
 	rm -f $(patsubst scripts/collectors/%,$(DESTDIR)$(COLLECTOR_DIR)/%,$(wildcard scripts/collectors/*.lua))
@@ -313,7 +318,7 @@ clean: ## remove build/
 help: ## this
 	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: run unit test sanitize soak fuzz fuzz-keep bench lint lint-includes lint-format lint-shell lint-lua \
+.PHONY: run meta unit test sanitize soak fuzz fuzz-keep bench lint lint-includes lint-format lint-shell lint-lua \
         lint-cppcheck lint-compile lint-tidy everything format install uninstall clean help
 # Objects of tests are kept: they are not "intermediate".
 .SECONDARY:

@@ -27,6 +27,7 @@ struct command {
 	char **words;     /* of why */
 	size_t word_count;
 	bool json;
+	bool lua; /* of describe */
 };
 
 static const char usage[] =
@@ -34,7 +35,8 @@ static const char usage[] =
 	"\n"
 	"  pindrop [-c FILE]                  run in the foreground; logs to stderr; ends on SIGTERM or Ctrl-C\n"
 	"  pindrop check [-c FILE] [--json]   every mistake in the configuration, or the plan it makes\n"
-	"  pindrop describe [-c FILE] [NAME]  what can be sampled and set: plugins, options, metrics, units\n"
+	"  pindrop describe [-c FILE] [NAME]  what can be sampled and set: plugins, options, metrics, units, functions\n"
+	"  pindrop describe --lua             the same for editors with lua-language-server\n"
 	"  pindrop why METRIC [INSTANCE] TIME [-c FILE] [--json]\n"
 	"                                     what it was then, or why that is not known; reads the data folder alone.\n"
 	"                                     TIME: " MOMENT_FORMS "\n"
@@ -91,6 +93,8 @@ static bool take_words(int argc, char **argv, struct command *command)
 		return misuse("there is no command ", command->verb, "; there are: check, describe, why"), false;
 	if (optind < argc)
 		return misuse("", argv[optind], " is one word too many"), false;
+	if (command->lua && (!is(command, "describe") || command->name))
+		return misuse("the option ", "--lua", " belongs to the command describe, without a name"), false;
 	if (command->json && !is(command, "check") && !is(command, "why"))
 		return misuse("the option ", "--json", " belongs to the commands check and why"), false;
 	return true;
@@ -100,11 +104,8 @@ static bool take_words(int argc, char **argv, struct command *command)
 static int parse_arguments(int argc, char **argv, struct command *command)
 {
 	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'v'},
-		{NULL, 0, NULL, 0},
+		{"config", required_argument, NULL, 'c'}, {"json", no_argument, NULL, 'j'},    {"lua", no_argument, NULL, 'l'},
+		{"help", no_argument, NULL, 'h'},         {"version", no_argument, NULL, 'v'}, {NULL, 0, NULL, 0},
 	};
 	int option;
 
@@ -116,6 +117,9 @@ static int parse_arguments(int argc, char **argv, struct command *command)
 			break;
 		case 'j':
 			command->json = true;
+			break;
+		case 'l':
+			command->lua = true;
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -203,8 +207,9 @@ static int check(const struct plan *plan, bool json)
 }
 
 /* Describes every plugin that can be found, also those that the configuration does not name. */
-static int describe(struct loader *loader, const char *name)
+static int describe(struct loader *loader, const struct command *command)
 {
+	const char *name = command->name;
 	char **names = loader_names(loader);
 	const struct pindrop_plugin **tables;
 	size_t count = 0;
@@ -223,7 +228,9 @@ static int describe(struct loader *loader, const char *name)
 		else
 			fprintf(stderr, "%s\n", found.error.text);
 	}
-	if (!report_describe(tables, count, name, stdout)) {
+	if (command->lua) {
+		report_annotate(tables, count, stdout);
+	} else if (!report_describe(tables, count, name, stdout)) {
 		fprintf(stderr, "pindrop: nothing is called \"%s\"; see: pindrop describe\n", name ? name : "");
 		status = EXIT_TROUBLE;
 	}
@@ -257,7 +264,7 @@ static int obey(struct source *source, const struct command *command, struct nur
 	int status;
 
 	if (is(command, "describe"))
-		return describe(source->loader, command->name);
+		return describe(source->loader, command);
 	plan = read_plan(source, command);
 	if (!plan)
 		return EXIT_CONFIGURATION;

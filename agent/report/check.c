@@ -32,6 +32,26 @@ static void print_families(const struct plan *plan, FILE *out)
 	}
 }
 
+/* Those that are in Lua: what they may use. */
+static void print_collectors(const struct plan *plan, FILE *out)
+{
+	char timeout[TEXT_AMOUNT_SIZE], memory[TEXT_AMOUNT_SIZE];
+	bool headed = false;
+
+	for (size_t i = 0; i < plan->plugin_count; i++) {
+		const struct plan_plugin *plugin = &plan->plugins[i];
+
+		if (!plugin->collector)
+			continue;
+		if (!headed)
+			fprintf(out, "\ncollectors in Lua\n");
+		headed = true;
+		fprintf(out, "  %-14s may take %s and %s%s%s\n", plugin->name,
+		        text_from_duration(clock_seconds(plugin->timeout), timeout),
+		        text_from_size((double)plugin->memory, memory), *plugin->table->help ? "   " : "", plugin->table->help);
+	}
+}
+
 static void print_retention(const struct plan *plan, FILE *out)
 {
 	char step[TEXT_AMOUNT_SIZE], keep[TEXT_AMOUNT_SIZE];
@@ -51,9 +71,15 @@ static void print_aggregates(const struct plan *plan, FILE *out)
 		const struct plan_aggregate *aggregate = &plan->aggregates[i];
 		const struct pindrop_family *family = plan->families[aggregate->family].table;
 
-		fprintf(out, "  %-20s %s of %s.%s over %s\n", aggregate->name, aggregate->fn_name, family->name,
-		        family->fields[aggregate->field].name,
-		        aggregate->over ? text_from_duration(clock_seconds(aggregate->over), over) : "the service's life");
+		fprintf(out, "  %-20s %s", aggregate->name, aggregate->fn == PLAN_FUNCTION ? "a function" : aggregate->fn_name);
+		if (aggregate->fn == PLAN_ETA)
+			fprintf(out, " to %g", aggregate->to);
+		fprintf(out, " of %s.%s", family->name, family->fields[aggregate->field].name);
+		if (aggregate->instance)
+			fprintf(out, " of %s", aggregate->instance);
+		fprintf(out, " over %s%s\n",
+		        aggregate->over ? text_from_duration(clock_seconds(aggregate->over), over) : "the service's life",
+		        aggregate->formatted ? ", formatted by a function" : "");
 	}
 }
 
@@ -287,6 +313,7 @@ void report_check(const struct plan *plan, const struct survey *survey, const bo
 {
 	fprintf(out, "%s is good\n", plan->file);
 	print_families(plan, out);
+	print_collectors(plan, out);
 	print_retention(plan, out);
 	print_aggregates(plan, out);
 	print_changes(plan, survey, out);

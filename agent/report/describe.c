@@ -1,9 +1,11 @@
 /* report/describe.c: `pindrop describe`, from the same tables that everything else comes from. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/options.h"
 #include "report/report.h"
+#include "script/library.h"
 
 static const char *type_name(enum pindrop_type type)
 {
@@ -13,14 +15,28 @@ static const char *type_name(enum pindrop_type type)
 		[PINDROP_STRINGS] = "texts",     [PINDROP_PATTERNS] = "patterns",
 	};
 
-	return names[type];
+	switch ((int)type) {
+	case OPTION_FUNCTION:
+		return "function";
+	case OPTION_TEXT_OR_FUNCTION:
+		return "text/func.";
+	case OPTION_METRICS:
+		return "table";
+	default:
+		return names[type];
+	}
+}
+
+static const char *preset_of(const struct pindrop_option *option)
+{
+	return option->preset && *option->preset && strcmp(option->preset, "nan") != 0 ? option->preset : "-";
 }
 
 static void print_options(const struct pindrop_option *options, size_t count, FILE *out)
 {
 	for (size_t i = 0; i < count; i++)
-		fprintf(out, "    %-12s %-10s %-18s %s\n", options[i].name, type_name(options[i].type),
-		        options[i].preset ? options[i].preset : "-", options[i].help);
+		fprintf(out, "    %-12s %-10s %-18s %s\n", options[i].name, type_name(options[i].type), preset_of(&options[i]),
+		        options[i].help);
 }
 
 static void print_field(const struct pindrop_family *family, const struct pindrop_field *field, FILE *out)
@@ -58,6 +74,43 @@ static void print_group(const struct option_group *group, FILE *out)
 	fprintf(out, "%s: %s\n", group->name, group->help);
 	print_options(group->options, group->count, out);
 	fputc('\n', out);
+}
+
+static void print_rows(const char *prefix, const struct library_row *rows, size_t count, bool functions, FILE *out)
+{
+	for (size_t i = 0; i < count; i++) {
+		char call[128];
+
+		snprintf(call, sizeof(call), functions ? "%s%s(%s)" : "%s%s%s", prefix, rows[i].name, rows[i].takes);
+		fprintf(out, "    %s%s%s\n        %s\n", call, *rows[i].returns ? " -> " : "", rows[i].returns, rows[i].help);
+	}
+}
+
+static void print_window(FILE *out)
+{
+	fputs("window: what the function of an aggregate looks at: fn = function(w) return w:max() - w:min() end\n", out);
+	print_rows("w.", window_fields, window_field_count, false, out);
+	print_rows("w:", window_rows, window_row_count, true, out);
+	fputc('\n', out);
+}
+
+static void print_library(FILE *out)
+{
+	fputs("library: what functions are offered beside Lua's own\n", out);
+	print_rows("pindrop.", library_rows, library_row_count, true, out);
+	fputc('\n', out);
+}
+
+/* What is called and no option. */
+static bool print_offers(const char *name, FILE *out)
+{
+	bool window = !name || strcmp(name, "window") == 0, library = !name || strcmp(name, "library") == 0;
+
+	if (window)
+		print_window(out);
+	if (library)
+		print_library(out);
+	return window || library;
 }
 
 /* Prints the field of the family that `name` means. */
@@ -106,6 +159,7 @@ bool report_describe(const struct pindrop_plugin *const *plugins, size_t count, 
 		print_group(&option_groups[i], out);
 		found = true;
 	}
+	found = print_offers(name, out) || found;
 	for (size_t i = 0; i < count; i++) {
 		if (!name)
 			print_plugin(plugins[i], out);

@@ -2,7 +2,7 @@
  *
  * Each function returns a whole JSON document as a text for free(). Any thread. stats.c: /get_stats, catalogue.c:
  * /api/v1/metrics, health.c: /health, aggregates.c: /api/v1/aggregates, gaps.c: /api/v1/gaps. For people: describe.c,
- * check.c, why.c. */
+ * annotate.c, check.c, why.c. */
 #ifndef REPORT_REPORT_H
 #define REPORT_REPORT_H
 
@@ -61,6 +61,9 @@ void report_check(const struct plan *plan, const struct survey *survey, const bo
 /* `pindrop describe [NAME]`: plugins, options, families and fields as a text for people. False: nothing has that
  * name (a plugin, a family or a metric). */
 bool report_describe(const struct pindrop_plugin *const *plugins, size_t count, const char *name, FILE *out);
+
+/* `pindrop describe --lua`: the same for editors (LuaCATS). */
+void report_annotate(const struct pindrop_plugin *const *plugins, size_t count, FILE *out);
 
 /* `pindrop why METRIC [INSTANCE] TIME`: what a metric was then, or why that is not known, from the data folder alone,
  * which is only read: an agent may be running. As sentences, or as one JSON document. Bad words go to `trouble`. */

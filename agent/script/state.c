@@ -18,6 +18,9 @@
 #include "base/text.h"
 #include "script/inside.h"
 
+/* One that nobody else uses: libFuzzer, and who knows which module, has SIGALRM. */
+#define SIGNAL SIGRTMIN
+
 /* After the deadline: the second time the place is told, well within SCRIPT_GRACE. */
 #define RING (50 * CLOCK_MILLISECOND)
 
@@ -143,12 +146,12 @@ static void ring(int number, siginfo_t *info, void *context)
 static int open_timer(struct script *script, struct error *error)
 {
 	struct sigaction action = {.sa_sigaction = ring, .sa_flags = SA_SIGINFO}; /* without SA_RESTART */
-	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM, .sigev_value.sival_ptr = script};
-	sigset_t alarm;
+	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGNAL, .sigev_value.sival_ptr = script};
+	sigset_t mask;
 
-	sigemptyset(&alarm);
-	sigaddset(&alarm, SIGALRM);
-	if (sigaction(SIGALRM, &action, NULL) < 0 || sigprocmask(SIG_UNBLOCK, &alarm, NULL) < 0 ||
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGNAL);
+	if (sigaction(SIGNAL, &action, NULL) < 0 || sigprocmask(SIG_UNBLOCK, &mask, NULL) < 0 ||
 	    timer_create(CLOCK_MONOTONIC, &event, &script->timer) < 0)
 		return error_set(error, "%s: no timer: %s", script->file, strerror(errno));
 	script->timed = true;

@@ -1,0 +1,1 @@
+error(setmetatable or {}) plugin "nfs" {} x = pindrop.json("[1, {\"a\": null}]")
