@@ -1,4 +1,5 @@
-/* life/inside.h: what the files behind life.h show each other. Main thread, but for what samples and the store call. */
+/* life/inside.h: what the files behind life.h show each other. Main thread, or that of a change, while it is made; but for
+ * what samples and the store call. */
 #ifndef LIFE_INSIDE_H
 #define LIFE_INSIDE_H
 
@@ -29,7 +30,9 @@ struct life {
 /* --- up.c ------------------------------------------------------------------------------------------------------ */
 
 int life_bring_up(struct life *life, struct nursery *sampler, struct error *error);
-void life_bring_down(struct life *life); /* accepts what is half up */
+
+/* Accepts what is half up. Not `whole`: a change hangs, and may use the rooms yet: they end, and nothing is freed. */
+void life_bring_down(struct life *life, bool whole);
 
 /* --- remember.c ------------------------------------------------------------------------------------------------ */
 

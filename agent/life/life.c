@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -29,17 +31,26 @@ const struct worker_kind *const worker_kinds[WORKER_KINDS] = {
 	[WORKER_SCRIPT] = &script_worker_kind,
 };
 
-/* What the main thread waits for. */
+/* How long the end waits for a change that does not get on: the disk hangs. */
+#define CHANGE_PATIENCE (2 * CLOCK_SECOND)
+
+/* What the main thread waits for. A change may have to wait for a disk, so that a thread of its own makes it: one at a
+ * time. Meanwhile nothing but that thread touches the rooms' plans. */
 struct waiting {
+	struct life *life;
 	int signals;
 	struct watch *watch; /* NULL: saving is not noticed */
 	int64_t saved;       /* when the first save that was not read yet was noticed: monotonic, ns; 0: none was */
 	int64_t due;         /* when the file is to be read; 0: not at all */
+	bool changing;
+	pthread_t changer;
+	int changed; /* readable when the change is made */
 };
 
 /* The file, and the modules that it loaded. */
-static void watch_plan(struct waiting *waiting, const struct plan *plan)
+static void watch_plan(struct waiting *waiting)
 {
+	const struct plan *plan = waiting->life->plan;
 	const char **paths;
 	struct error error;
 
@@ -54,27 +65,47 @@ static void watch_plan(struct waiting *waiting, const struct plan *plan)
 	free(paths);
 }
 
-static void note_save(struct waiting *waiting)
+/* The file is read `quiet` (ns) from now, if nothing happens before. */
+static void note_save(struct waiting *waiting, int64_t quiet)
 {
 	int64_t now = clock_monotonic();
 
 	if (!waiting->saved)
 		waiting->saved = now;
-	waiting->due = now + QUIET < waiting->saved + QUIET_MAX ? now + QUIET : waiting->saved + QUIET_MAX;
+	waiting->due = now + quiet < waiting->saved + QUIET_MAX ? now + quiet : waiting->saved + QUIET_MAX;
 }
 
-static void change(struct life *life, struct waiting *waiting)
+/* --- changing -------------------------------------------------------------------------------------------------- */
+
+static void *change(void *context)
+{
+	const uint64_t once = 1;
+	struct waiting *waiting = context;
+
+	pthread_setname_np(pthread_self(), "change");
+	life_change(waiting->life);
+	(void)!write(waiting->changed, &once, sizeof(once));
+	return NULL;
+}
+
+static void begin_change(struct waiting *waiting)
 {
 	waiting->saved = waiting->due = 0;
-	life_change(life);
-	watch_plan(waiting, life->plan);
+	if (pthread_create(&waiting->changer, NULL, change, waiting) != 0) {
+		log_error("cannot start a thread to apply the configuration");
+		return;
+	}
+	waiting->changing = true;
 }
 
-static int timeout(const struct life *life, const struct waiting *waiting)
+static void end_change(struct waiting *waiting)
 {
-	int64_t left = waiting->due ? waiting->due - clock_monotonic() : life->leaving ? LEAVING_PACE : -1;
+	uint64_t times;
 
-	return left < 0 ? waiting->due ? 0 : -1 : (int)(left / CLOCK_MILLISECOND) + 1;
+	(void)!read(waiting->changed, &times, sizeof(times));
+	pthread_join(waiting->changer, NULL);
+	waiting->changing = false;
+	watch_plan(waiting);
 }
 
 static void look_at_leaving(struct life *life)
@@ -85,54 +116,85 @@ static void look_at_leaving(struct life *life)
 	life->leaving = NULL;
 }
 
+/* False: it does not get on, and still holds on to the rooms. */
+static bool await_change(struct waiting *waiting)
+{
+	struct pollfd changed = {.fd = waiting->changed, .events = POLLIN};
+
+	if (waiting->changing && poll(&changed, 1, CHANGE_PATIENCE / CLOCK_MILLISECOND) > 0)
+		end_change(waiting);
+	return !waiting->changing;
+}
+
+/* --- waiting ---------------------------------------------------------------------------------------------------- */
+
+/* In milliseconds, for poll(2). */
+static int timeout(const struct waiting *waiting)
+{
+	int64_t left;
+
+	if (waiting->changing)
+		return -1;
+	if (!waiting->due)
+		return waiting->life->leaving ? LEAVING_PACE / CLOCK_MILLISECOND : -1;
+	left = waiting->due - clock_monotonic();
+	return left <= 0 ? 0 : (int)(left / CLOCK_MILLISECOND) + 1;
+}
+
 /* Returns the signal that ends the agent, or 0. */
-static int take_signal(struct life *life, struct waiting *waiting)
+static int take_signal(struct waiting *waiting)
 {
 	struct signalfd_siginfo info;
 
 	if (read(waiting->signals, &info, sizeof(info)) != sizeof(info))
 		return 0;
 	if (info.ssi_signo == SIGUSR1)
-		store_flush_soon(life->store, NULL, NULL);
+		store_flush_soon(waiting->life->store, NULL, NULL);
 	else if (info.ssi_signo == SIGHUP)
-		change(life, waiting);
+		note_save(waiting, 0);
 	else
 		return (int)info.ssi_signo;
 	return 0;
 }
 
-static int wait_for_end(struct life *life, struct waiting *waiting)
+static int wait_for_end(struct waiting *waiting)
 {
 	int ends = 0;
 
 	while (!ends) {
-		struct pollfd sources[2] = {{.fd = waiting->signals, .events = POLLIN},
-		                            {.fd = waiting->watch ? watch_fd(waiting->watch) : -1, .events = POLLIN}};
+		struct pollfd sources[] = {{.fd = waiting->signals, .events = POLLIN},
+		                           {.fd = waiting->watch ? watch_fd(waiting->watch) : -1, .events = POLLIN},
+		                           {.fd = waiting->changed, .events = POLLIN}};
 
-		if (poll(sources, 2, timeout(life, waiting)) < 0)
+		if (poll(sources, 3, timeout(waiting)) < 0)
 			continue;
-		if (sources[1].revents && watch_read(waiting->watch))
-			note_save(waiting);
 		if (sources[0].revents)
-			ends = take_signal(life, waiting);
-		if (!ends && waiting->due && clock_monotonic() >= waiting->due)
-			change(life, waiting);
-		look_at_leaving(life);
+			ends = take_signal(waiting);
+		if (sources[1].revents && watch_read(waiting->watch))
+			note_save(waiting, QUIET);
+		if (sources[2].revents)
+			end_change(waiting);
+		if (waiting->changing || ends)
+			continue;
+		look_at_leaving(waiting->life);
+		if (waiting->due && clock_monotonic() >= waiting->due)
+			begin_change(waiting);
 	}
 	return ends;
 }
 
-static int begin_waiting(struct waiting *waiting, const struct plan *plan, const sigset_t *signals, struct error *error)
+static int begin_waiting(struct waiting *waiting, const sigset_t *signals, struct error *error)
 {
 	struct error words;
 
 	waiting->signals = signalfd(-1, signals, SFD_CLOEXEC);
-	if (waiting->signals < 0)
+	waiting->changed = eventfd(0, EFD_CLOEXEC);
+	if (waiting->signals < 0 || waiting->changed < 0)
 		return error_set(error, "cannot wait for signals: %s", strerror(errno));
 	waiting->watch = watch_new(&words);
 	if (!waiting->watch)
 		log_warning("%s", words.text);
-	watch_plan(waiting, plan);
+	watch_plan(waiting);
 	return 0;
 }
 
@@ -140,6 +202,8 @@ static void end_waiting(struct waiting *waiting)
 {
 	if (waiting->signals >= 0)
 		close(waiting->signals);
+	if (waiting->changed >= 0)
+		close(waiting->changed);
 	watch_free(waiting->watch);
 }
 
@@ -151,20 +215,25 @@ int life_run(struct source *source, const struct plan *plan, struct nursery *sam
 	                    .listener = -1,
 	                    .standing = standing_new(source->file),
 	                    .report = {.started = clock_monotonic()}};
-	struct waiting waiting = {.signals = -1};
+	struct waiting waiting = {.life = &life, .signals = -1, .changed = -1};
+	bool whole = true;
 	int failed, ends;
 
 	standing_good(life.standing, &source->refused);
 	/* What is saved while the rooms come up is noticed, too. */
-	failed = begin_waiting(&waiting, plan, signals, error);
+	failed = begin_waiting(&waiting, signals, error);
 	if (!failed)
 		failed = life_bring_up(&life, sampler, error);
 	if (!failed) {
 		log_info("listening on %s", life.address);
-		ends = wait_for_end(&life, &waiting);
+		ends = wait_for_end(&waiting);
 		log_info("%s: writing what is buffered, then the end", strsignal(ends));
+		whole = await_change(&waiting);
 	}
-	life_bring_down(&life);
+	life_bring_down(&life, whole);
+	/* A change that hangs may wake up while the rooms are left: nothing is taken away under it. */
+	if (!whole)
+		_exit(0);
 	end_waiting(&waiting);
 	return failed;
 }

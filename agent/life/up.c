@@ -138,7 +138,7 @@ int life_bring_up(struct life *life, struct nursery *sampler, struct error *erro
 	return life->http ? 0 : -1;
 }
 
-void life_bring_down(struct life *life)
+void life_bring_down(struct life *life, bool whole)
 {
 	if (life->leaving)
 		http_stop(life->leaving);
@@ -146,10 +146,14 @@ void life_bring_down(struct life *life)
 		http_stop(life->http);
 	if (life->listener >= 0)
 		close(life->listener);
-	if (life->collect)
+	if (life->collect && whole)
 		collect_free(life->collect);
+	else if (life->collect)
+		collect_stop(life->collect);
 	if (life->store)
 		store_close(life->store);
+	if (!whole)
+		return;
 	if (life->metric)
 		metric_free(life->metric);
 	absent_free(life->absent);
