@@ -398,7 +398,8 @@ static void read_aggregate(struct draft *draft, const char *name, const json_t *
 
 	draft_look_at(draft, draft->line, "aggregate", name);
 	read_aggregate_values(draft, value, values);
-	if (draft->mistake_count > told)
+	/* What could not be read is not missing. */
+	if (draft->mistake_count > told && (!values[AGGREGATE_OF].text || !values[AGGREGATE_FN].text))
 		return;
 	if (!values[AGGREGATE_OF].text || knows_family(draft->plan, values[AGGREGATE_OF].text) ||
 	    !(draft->refused || draft->missing))

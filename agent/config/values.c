@@ -230,11 +230,27 @@ static bool tell_unknown(struct draft *draft, const struct pindrop_option *optio
 	return draft_mistake(draft, "unknown option \"%s\"", key);
 }
 
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Lua keeps no order: mistakes come in that of the names. Ended by NULL, for free(). */
+static const char **sort_keys(const json_t *object)
+{
+	const char **keys = memory_array(json_object_size(object) + 1, sizeof(char *)), *key;
+	json_t *value;
+	size_t count = 0;
+
+	json_object_foreach((json_t *)object, key, value) keys[count++] = key;
+	qsort(keys, count, sizeof(*keys), by_name);
+	return keys;
+}
+
 bool values_read(struct draft *draft, const json_t *object, const struct pindrop_option *options, size_t count,
                  union pindrop_value *values)
 {
-	const char *key;
-	json_t *value;
+	const char **keys;
 	bool good = true;
 
 	if (!json_is_object(object) || json_object_get(object, "$type")) {
@@ -245,16 +261,17 @@ bool values_read(struct draft *draft, const json_t *object, const struct pindrop
 		free(name);
 		return false;
 	}
-	json_object_foreach((json_t *)object, key, value)
-	{
+	keys = sort_keys(object);
+	for (size_t k = 0; keys[k]; k++) {
 		size_t i = 0;
 
-		while (i < count && strcmp(options[i].name, key) != 0)
+		while (i < count && strcmp(options[i].name, keys[k]) != 0)
 			i++;
-		good =
-			(i < count ? read_one(draft, &options[i], value, &values[i]) : tell_unknown(draft, options, count, key)) &&
-			good;
+		good = (i < count ? read_one(draft, &options[i], json_object_get(object, keys[k]), &values[i])
+		                  : tell_unknown(draft, options, count, keys[k])) &&
+		       good;
 	}
+	free(keys);
 	return good;
 }
 

@@ -136,7 +136,9 @@ static void ring(int number, siginfo_t *info, void *context)
 	if (info->si_code == SI_TIMER && script->deadline) {
 		script->overdue++;
 		hook(script->running);
-		end_children(CHILDREN, 0);
+		/* A bare script has none: they are the fuzzer's. */
+		if (!script->bare)
+			end_children(CHILDREN, 0);
 		if (script->overdue >= 2)
 			trace_tell(script, script->running, 0, script->late, script->page->place, sizeof(script->page->place));
 	}
@@ -442,7 +444,8 @@ void state_close(struct script *script)
 {
 	if (script->lua) {
 		/* Closing waits for what popen() started. */
-		end_children(CHILDREN, 0);
+		if (!script->bare)
+			end_children(CHILDREN, 0);
 		script->running = NULL;
 		lua_close(script->lua);
 	}

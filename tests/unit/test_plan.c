@@ -519,10 +519,10 @@ static void all_mistakes_come_at_once_in_order(void **state)
 		"etc/pindrop.lua:2: aggregate \"a\": lacks \"fn\": min max avg sum last count stddev eta, p50 … p99.9, or a "
 		"function",
 		"etc/pindrop.lua:2: aggregate \"a\": there is no metric \"cpu.x\"; `pindrop describe` lists them",
+		"etc/pindrop.lua:5: agent: unknown option \"a\"",
 		"etc/pindrop.lua:5: agent: \"flush\" must be a duration (seconds, or \"100ms\", \"10s\", \"5m\", \"1h\", "
 		"\"7d\", "
 		"\"2y\"), not \"soon\"",
-		"etc/pindrop.lua:5: agent: unknown option \"a\"",
 		"etc/pindrop.lua:6: retention, tier 1: \"step\" must be whole seconds, at least 1",
 		"etc/pindrop.lua:7: plugin \"nfs\": there is no such plugin",
 	};
