@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lualib.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,6 +126,18 @@ static void end_children(const char *path, int depth)
 	}
 }
 
+/* Whoever looks sees all of the line, or none: its first letter comes last. */
+static void tell_place(struct script *script)
+{
+	char line[SCRIPT_LINE_SIZE], *place = script->page->place;
+
+	trace_tell(script, script->running, 0, script->late, line, sizeof(line));
+	memcpy(place + 1, line + 1, sizeof(line) - 1);
+	atomic_signal_fence(memory_order_seq_cst);
+	atomic_thread_fence(memory_order_release);
+	*(volatile char *)place = line[0];
+}
+
 static void ring(int number, siginfo_t *info, void *context)
 {
 	struct script *script = info->si_value.sival_ptr;
@@ -139,8 +152,8 @@ static void ring(int number, siginfo_t *info, void *context)
 		/* A bare script has none: they are the fuzzer's. */
 		if (!script->bare)
 			end_children(CHILDREN, 0);
-		if (script->overdue >= 2)
-			trace_tell(script, script->running, 0, script->late, script->page->place, sizeof(script->page->place));
+		if (script->overdue == 2)
+			tell_place(script);
 	}
 	errno = saved;
 }
