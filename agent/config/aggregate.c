@@ -236,6 +236,7 @@ void aggregate_check(struct draft *draft, const char *name, union pindrop_value 
 		return;
 	draft->aggregates = memory_resize(draft->aggregates, count + 1, sizeof(*draft->aggregates));
 	draft->aggregates[count] = aggregate;
+	draft->called = draft->called || plan_is_asked(&aggregate);
 	draft->memory->aggregates = memory_resize(draft->memory->aggregates, count + 1, sizeof(*draft->memory->aggregates));
 	draft->memory->aggregates[count] = values;
 	draft->memory->aggregate_lines = memory_resize(draft->memory->aggregate_lines, count + 1, sizeof(int));

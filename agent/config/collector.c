@@ -99,7 +99,10 @@ static void read_metrics(struct draft *draft, const json_t *metrics, struct pind
 	const json_t *about;
 	const char *name;
 
-	json_object_foreach((json_t *)metrics, name, about) read_metric(draft, name, about, &fields[family->field_count++]);
+	json_object_foreach((json_t *)metrics, name, about)
+	{
+		read_metric(draft, name, about, &fields[family->field_count++]);
+	}
 	read_list(draft, metrics, family, fields);
 	qsort(fields, family->field_count, sizeof(*fields), by_name);
 	for (size_t i = 1; i < family->field_count; i++)
@@ -167,6 +170,7 @@ static void add_collector(struct draft *draft, const char *name, union pindrop_v
 	draft->memory->plugins[count] =
 		(struct plugin_values){.rows = collector_options, .count = COLLECTOR_OPTIONS, .values = values};
 	draft->plan->plugin_count++;
+	draft->called = true;
 }
 
 void collector_read(struct draft *draft, const char *name, const json_t *value)

@@ -52,6 +52,7 @@ struct draft {
 	struct plan_plugin *plugins;
 	struct plan_family *families;
 	struct plan_aggregate *aggregates;
+	bool called; /* something is a function, for which a worker has to run the script */
 	int retention_line;
 	bool bad_tiers; /* mistakes were told of them */
 	size_t refused; /* plugins that were left out */

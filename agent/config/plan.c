@@ -460,13 +460,8 @@ static void take_script(struct draft *draft, const json_t *answer)
 {
 	const union pindrop_value *limits = draft->memory->limits;
 	struct plan *plan = draft->plan;
-	bool called = false;
 
-	for (size_t i = 0; i < plan->plugin_count; i++)
-		called = called || plan->plugins[i].collector;
-	for (size_t i = 0; i < plan->aggregate_count; i++)
-		called = called || plan_is_asked(&plan->aggregates[i]);
-	if (called)
+	if (draft->called)
 		plan->script = draft_keep(draft, memory_text(word_of(answer, "script")));
 	plan->digest = draft_keep(draft, memory_text(word_of(answer, "digest")));
 	plan->limit_timeout = limits[LIMITS_TIMEOUT].number > 0 ? nanoseconds(limits[LIMITS_TIMEOUT].number) : CLOCK_SECOND;

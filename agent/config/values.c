@@ -242,7 +242,10 @@ static const char **sort_keys(const json_t *object)
 	json_t *value;
 	size_t count = 0;
 
-	json_object_foreach((json_t *)object, key, value) keys[count++] = key;
+	json_object_foreach((json_t *)object, key, value)
+	{
+		keys[count++] = key;
+	}
 	qsort(keys, count, sizeof(*keys), by_name);
 	return keys;
 }

@@ -174,8 +174,8 @@ static void endless_loops_end(void **state)
 		"debug.sethook(function() end, 'c') while true do end",
 		"while true do debug.sethook() end",
 		"while true do string.rep('x', 10) end",
-		"pcall(function() local c <close> = setmetatable({}, {__close = function() while true do end end}) error() "
-		"end)",
+		("pcall(function() local c <close> = setmetatable({}, {__close = function() while true do end end}) error() "
+	     "end)"),
 	};
 
 	(void)state;
