@@ -287,7 +287,19 @@ static void note_lost(struct collect *collect, size_t index, const struct schedu
 	tell_late(&collect->tell, collect->now.runners[index].plugin, lost, collect->clock.now.wall);
 }
 
-/* Samples all that is due. Workers are asked first: they run while the agent samples the rest. */
+/* Asks the workers of plugins, or of collectors, for what is due. */
+static void ask_due(struct collect *collect, bool collectors)
+{
+	for (size_t i = 0; i < collect->now.plan->plugin_count; i++) {
+		const struct runner *runner = &collect->now.runners[i];
+
+		if (runner->tick && runner->remote && runner->plugin->collector == collectors)
+			ask_remote(collect, i, runner->tick);
+	}
+}
+
+/* Samples all that is due. Workers are asked first: they run while the agent samples the rest. Not so collectors, which
+ * may have to be started, again and again where they crash: nothing waits for that. */
 static void keep_ticks(struct collect *collect)
 {
 	struct error error;
@@ -299,13 +311,13 @@ static void keep_ticks(struct collect *collect)
 		runner->tick = schedule_take(&runner->schedule, collect->clock.now.wall, &lost);
 		if (lost.count)
 			note_lost(collect, i, &lost);
-		if (runner->tick && runner->remote)
-			ask_remote(collect, i, runner->tick);
 	}
+	ask_due(collect, false);
 	for (size_t i = 0; i < collect->now.plan->plugin_count; i++)
 		if (collect->now.runners[i].tick && collect->now.runners[i].has_local)
 			sample_local(collect, i, collect->now.runners[i].tick, &error);
 	deliver_round(collect);
+	ask_due(collect, true);
 }
 
 /* The timer fired. */
