@@ -298,8 +298,8 @@ static void ask_due(struct collect *collect, bool collectors)
 	}
 }
 
-/* Samples all that is due. Workers are asked first: they run while the agent samples the rest. Not so collectors, which
- * may have to be started, again and again where they crash: nothing waits for that. */
+/* Samples all that is due. Workers are asked first: they run while the agent samples the rest. Not so collectors, of
+ * which there may be many: nothing waits for them. */
 static void keep_ticks(struct collect *collect)
 {
 	struct error error;
@@ -540,17 +540,21 @@ static int timeout(const struct collect *collect)
 	return left <= 0 ? 0 : (int)(left / CLOCK_MILLISECOND) + 1;
 }
 
+/* Of the workers that are to be started, one: there may be many, and in between a tick may be due. */
 static void expire(struct collect *collect)
 {
 	int64_t now = clock_monotonic();
+	bool started = false;
 
 	for (size_t i = 0; i < collect->now.plan->plugin_count; i++) {
 		struct remote *remote = collect->now.runners[i].remote;
 
 		if (!remote)
 			continue;
-		if (now >= remote_deadline(remote))
+		if (now >= remote_deadline(remote) && !(started && remote_starts(remote))) {
+			started = started || remote_starts(remote);
 			remote_expire(remote);
+		}
 		note_stuck(collect, i);
 	}
 	if (now >= evaluate_deadline(collect->evaluate))

@@ -37,6 +37,7 @@ struct remote {
 
 	struct link link;
 	bool set_up;
+	bool starting; /* the current question is put to a new worker, when there is time */
 	struct question *questions;
 	size_t question_count;
 	struct question *current; /* the worker is at it; NULL: it is idle */
@@ -91,8 +92,10 @@ static void fail(struct remote *remote, struct question *question, enum gap_reas
 	const struct remote_lost lost = {question->tick, question->on_tick, reason, error};
 
 	question->waiting = false;
-	if (remote->current == question)
+	if (remote->current == question) {
 		remote->current = NULL;
+		remote->starting = false;
+	}
 	remote->told(remote->context, question->family, NULL, &lost);
 }
 
@@ -314,14 +317,10 @@ static int64_t patience(const struct remote *remote)
 }
 
 /* Puts the question to the worker, a new one if there is none. */
-static void put(struct remote *remote, struct question *question)
+static void put_now(struct remote *remote, struct question *question)
 {
 	struct error error = {""};
 
-	if (remote->plugin->collector && clock_monotonic() < remote->retry_at) {
-		fail(remote, question, GAP_ERROR, &remote->words);
-		return;
-	}
 	if (!remote->link.worker.pid && start_worker(remote, &error) < 0) {
 		fail(remote, question, remote->reason, &error);
 		return;
@@ -338,6 +337,21 @@ static void put(struct remote *remote, struct question *question)
 	}
 	remote->deadline = remote->asked + remote->patience;
 	send_request(remote, question);
+}
+
+/* A collector is left alone for a while after an error, and its worker is started between other things
+ * (remote_expire). */
+static void put(struct remote *remote, struct question *question)
+{
+	if (!remote->plugin->collector || (remote->link.worker.pid && clock_monotonic() >= remote->retry_at)) {
+		put_now(remote, question);
+	} else if (clock_monotonic() < remote->retry_at) {
+		fail(remote, question, GAP_ERROR, &remote->words);
+	} else {
+		remote->current = question;
+		remote->starting = true;
+		remote->deadline = 0;
+	}
 }
 
 static void put_next(struct remote *remote)
@@ -427,6 +441,11 @@ static void lose_worker(struct remote *remote, enum gap_reason reason, const str
 	put_next(remote);
 }
 
+bool remote_starts(const struct remote *remote)
+{
+	return remote->starting;
+}
+
 int64_t remote_deadline(const struct remote *remote)
 {
 	return remote->current ? remote->deadline : INT64_MAX;
@@ -434,8 +453,15 @@ int64_t remote_deadline(const struct remote *remote)
 
 void remote_expire(struct remote *remote)
 {
+	struct question *question = remote->current;
 	struct error how;
 
+	if (remote->starting) {
+		remote->starting = false;
+		remote->current = NULL;
+		put_now(remote, question);
+		return;
+	}
 	error_set(&how, "has not answered for %.3g s", clock_seconds(remote->patience));
 	lose_worker(remote, GAP_TIMEOUT, &how);
 }

@@ -102,6 +102,8 @@ void remote_exited(struct remote *remote, pid_t pid, int status);
 
 /* When remote_expire() is to be called: monotonic, ns; INT64_MAX: never. */
 int64_t remote_deadline(const struct remote *remote);
+bool remote_starts(
+	const struct remote *remote); /* that will start a collector's worker, which takes some milliseconds */
 void remote_expire(struct remote *remote);
 
 /* What hangs now. `*version` goes up with every change. */

@@ -332,6 +332,28 @@ static void it_asks_for_metrics_while_it_works(void **state)
 	assert_true(value(record, 0, 1) == 7);
 }
 
+/* Whoever asks does not wait for a process to be forked. */
+static void a_worker_is_started_between_other_things(void **state)
+{
+	struct record *record = *state;
+
+	collect(record, SCRIPT_OF("return { depth = 1 }"));
+	assert_true(remote_ask(record->remote, 0, 5 * S, true));
+	assert_true(remote_starts(record->remote));
+	assert_true(remote_deadline(record->remote) <= clock_monotonic());
+	remote_expire(record->remote);
+	assert_false(remote_starts(record->remote));
+	await_told(record, 0);
+	assert_true(record->told.good && record->told.tick == 5 * S);
+	remote_stop(record->remote);
+	assert_true(remote_ask(record->remote, 0, 6 * S, true));
+	remote_stop(record->remote);
+	assert_int_equal(record->told_count, 2);
+	assert_int_equal(record->told.reason, GAP_STOPPED);
+	assert_false(remote_starts(record->remote));
+	assert_true(tick(record)->good);
+}
+
 /* What the file does by itself has its own time, and is done once. */
 static void the_file_has_time_of_its_own(void **state)
 {
@@ -498,9 +520,9 @@ static void what_eats_memory_begins_anew(void **state)
 {
 	struct record *record = *state;
 
-	collect(record,
-	        "local n, all = 0, {} " SCRIPT_OF("n = n + 1 if n < 3 then return { depth = n } end\n"
-	                                          "while true do all[#all + 1] = string.rep('x', 1000000) .. #all end"));
+	collect(record, "local n, all = 0, {} " SCRIPT_OF(
+						"n = n + 1 if n < 3 then return { depth = n } end\n"
+						"while true do all[#all + 1] = string.rep(string.rep('x', 1000), 4000 + #all) end"));
 	tick(record);
 	tick(record);
 	assert_words(tick(record), "not enough memory");
@@ -576,6 +598,7 @@ int main(void)
 		TEST(a_function_is_sampled_and_keeps_its_state),
 		TEST(instances_are_rows),
 		TEST(it_asks_for_metrics_while_it_works),
+		TEST(a_worker_is_started_between_other_things),
 		TEST(the_file_has_time_of_its_own),
 		TEST(a_long_file_is_sent),
 		TEST(errors_come_as_words),
