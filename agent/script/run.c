@@ -15,8 +15,8 @@
 /* What one collector may tell in one sample. */
 #define INSTANCES_MAX 10000
 
-/* The longest name of an instance: that of a file, where each letter may take three. */
-#define INSTANCE_NAME_MAX 80
+/* The longest name of an instance: encoded (text_percent_encode) it is that of a file, whose name has an end. */
+#define INSTANCE_NAME_MAX 200
 
 /* The longest text of a function that formats. */
 #define FORMATTED_MAX 1000
@@ -278,6 +278,15 @@ static bool is_utf8(const char *text)
 	return json != NULL;
 }
 
+static size_t encoded_length(const char *name)
+{
+	char *encoded = text_percent_encode(name);
+	size_t length = strlen(encoded);
+
+	free(encoded);
+	return length;
+}
+
 /* The name of an instance, of the key at `key`; a number is taken as a text. Pushes it. */
 static const char *push_instance(lua_State *lua, int key)
 {
@@ -293,9 +302,9 @@ static const char *push_instance(lua_State *lua, int key)
 		refuse(lua, "sample answered an instance without a name");
 	if (strlen(name) != length || !is_utf8(name))
 		refuse(lua, lua_pushfstring(lua, "sample answered an instance whose name is no UTF-8: %s", push_kind(lua, -1)));
-	if (length > INSTANCE_NAME_MAX)
-		refuse(lua, lua_pushfstring(lua, "sample answered an instance whose name has more than %d bytes: %s",
-		                            INSTANCE_NAME_MAX, push_kind(lua, -1)));
+	if (encoded_length(name) > INSTANCE_NAME_MAX)
+		refuse(lua, lua_pushfstring(lua, "sample answered an instance whose name is too long for a file's: %s",
+		                            push_kind(lua, -1)));
 	/* 1 and "1" are two keys of a table. */
 	if (lua_type(lua, key) == LUA_TNUMBER && (lua_pushvalue(lua, -1), lua_rawget(lua, 2)) != LUA_TNIL)
 		refuse(lua, lua_pushfstring(lua, "sample answered the instance \"%s\" twice: as a number and as a text", name));

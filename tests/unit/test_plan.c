@@ -393,7 +393,7 @@ static void collectors_become_plugins(void **state)
 	             COLLECTOR("queue", "3",
 	                       "\"metrics\": {\"z\": {\"kind\": \"counter\", \"unit\": \"jobs\"}, \"a\": {\"decimals\": 0, "
 	                       "\"help\": \"how deep\"}}, \"help\": \"the queue\", \"instance\": \"name\""),
-	             COLLECTOR("quick", "4", DEPTH ", \"interval\": 0.1"),
+	             COLLECTOR("quick", "4", "\"metrics\": [\"z\", \"a\"], \"interval\": 0.1"),
 	             COLLECTOR("own", "5", DEPTH ", \"interval\": 5, \"timeout\": \"7s\", \"memory\": \"2MB\"")));
 	const struct plan_plugin *queue = &plan->plugins[0], *quick = &plan->plugins[1], *own = &plan->plugins[2];
 	const struct pindrop_family *family = queue->table->families;
@@ -423,6 +423,7 @@ static void collectors_become_plugins(void **state)
 	assert_int_equal(family->fields[1].kind, PINDROP_COUNTER);
 	assert_int_equal(family->fields[1].decimals, 3);
 	assert_null(quick->table->families[0].instance);
+	assert_string_equal(quick->table->families[0].fields[0].name, "a");
 	assert_true(plan->limit_timeout == CLOCK_SECOND && plan->limit_memory == 32000000);
 	assert_non_null(plan->script);
 	plan_release(plan);

@@ -214,6 +214,7 @@ static void memory_has_an_end(void **state)
 		"local function f() local t = {} for i = 1, 1e9 do t[i] = {} end end f()",
 		"local function f() local s = 'x' while true do s = s .. s end end f()",
 		"local function f() return ('x'):rep(1e9) end f()",
+		"local function f() return f() + 1 end f()",
 		"local function f() local t = {} while true do t = {t} end end f()",
 		"local function f() local t = {} while true do t[#t + 1] = coroutine.create(f) end end f()",
 		"local function f() return table.concat({('x'):rep(7e6), ('y'):rep(7e6), ('z'):rep(7e6)}) end f()",
