@@ -377,20 +377,26 @@ static void once_well_it_is_as_before(void **state)
 	assert_int_equal(record->results[A].errors, 3);
 }
 
+/* ThreadSanitizer holds a signal back until the C library is called. */
+#ifdef __SANITIZE_THREAD__
+#define LOOP " io.open('') "
+#else
+#define LOOP ""
+#endif
+
 /* A loop ends in the worker, whose state stays; what does not hear that takes the worker along, and nobody else. */
 static void the_others_go_on(void **state)
 {
 	static const struct {
 		const char *body, *words;
-		double next; /* what c has counted at the next tick, after a, b and c were asked once */
 	} ways[] = {
-		{"while true do end", "pindrop.lua:1: ran longer than", 2},
-		{"string.rep('a', 40):find(string.rep('a*', 40) .. 'b')", ", so its process was ended", 2},
+		{"while true do" LOOP " end", "pindrop.lua:1: ran longer than"},
+		{"string.rep('a', 40):find(string.rep('a*', 40) .. 'b')", ", so its process was ended"},
 		{"os.execute('kill -KILL ' .. io.open('/proc/self/stat'):read('l'):match('%d+')) while true do end",
-	     "its process was ended by signal 9 (Killed)", 2},
+	     "its process was ended by signal 9 (Killed)"},
 		{"local all = {} while true do all[#all + 1] = string.rep(string.rep('x', 1000), 4000 + #all) end",
-	     "not enough memory", 2},
-		{"return 'much'", "the text \"much\"", 2},
+	     "not enough memory"},
+		{"return 'much'", "the text \"much\""},
 	};
 
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
@@ -406,7 +412,7 @@ static void the_others_go_on(void **state)
 		record->results[A].asked = 0;
 		/* The offender rests: this is too early. */
 		sample(record);
-		assert_true(record->results[A].asked == 0 && record->results[C].value == ways[i].next);
+		assert_true(record->results[A].asked == 0 && record->results[C].value == 2);
 		forget(record);
 		free(text);
 	}

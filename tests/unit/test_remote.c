@@ -381,6 +381,15 @@ static void a_long_file_is_sent(void **state)
 
 /* --- what goes wrong --------------------------------------------------------------------------------------------- */
 
+/* ThreadSanitizer holds a signal back until the C library is called. */
+#ifdef __SANITIZE_THREAD__
+#define LOOP " io.open('') "
+#define PLACE "has not answered for"
+#else
+#define LOOP ""
+#define PLACE "pindrop.lua:4: ran longer than"
+#endif
+
 static void errors_come_as_words(void **state)
 {
 	struct record *record = *state;
@@ -454,14 +463,14 @@ static void one_that_hangs_is_ended(void **state)
 {
 	struct record *record = *state;
 
-	collect(record, "local n = 0 " SCRIPT_OF("n = n + 1 while n == 1 do end return { depth = n }"));
+	collect(record, "local n = 0 " SCRIPT_OF("n = n + 1 while n == 1 do" LOOP " end return { depth = n }"));
 	assert_words(tick(record), "pindrop.lua:3: ran longer than");
 	assert_int_equal(record->told.reason, GAP_ERROR);
 	assert_true(tick(record)->good);
 	assert_true(value(record, 0, 1) == 2);
 	remote_free(record->remote);
 	collect(record, "local n = 0 " SCRIPT_OF("n = n + 1\n string.rep('a', 40):find(string.rep('a*', 40) .. 'b')"));
-	assert_words(tick(record), "pindrop.lua:4: ");
+	assert_words(tick(record), PLACE);
 	assert_words(&record->told, ", so its process was ended");
 	assert_int_equal(record->told.reason, GAP_TIMEOUT);
 	assert_words(tick(record), ", so its process was ended");
@@ -523,6 +532,7 @@ static void what_eats_memory_begins_anew(void **state)
 	collect(record, "local n, all = 0, {} " SCRIPT_OF(
 						"n = n + 1 if n < 3 then return { depth = n } end\n"
 						"while true do all[#all + 1] = string.rep(string.rep('x', 1000), 4000 + #all) end"));
+	record->plugin.timeout = 5 * S;
 	tick(record);
 	tick(record);
 	assert_words(tick(record), "not enough memory");
@@ -553,7 +563,9 @@ static void nobody_waits_for_one_that_does_not_read(void **state)
 	collect_by_kind(record, IGNORE, false, text);
 	began = clock_monotonic();
 	assert_true(remote_ask(record->remote, 0, S, true));
-	assert_true(clock_monotonic() - began < 500 * MS);
+	remote_expire(record->remote);
+	assert_false(remote_starts(record->remote));
+	assert_true(clock_monotonic() - began < S);
 	skipped += 6 * S;
 	await_told(record, 0);
 	assert_words(&record->told, "has not answered for 5.5 s, so its process was ended");
