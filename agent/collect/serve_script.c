@@ -1,6 +1,5 @@
 /* collect/serve_script.c: the worker's side of what runs pindrop.lua: a collector (collect/remote.h) or all aggregates
  * whose functions are in Lua (collect/evaluate.h). One thread, one Lua state, one question at a time. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -131,8 +130,7 @@ static int aggregate(struct server *server)
 	if (!wire_get_window(&server->question, &name, &window, &value, &block))
 		return -1;
 	good = run_file(server, &error) == 0 && script_aggregate(server->script, name, &window, &value, &text, &error) == 0;
-	/* Of what is not known there is nothing to be said. */
-	wire_put_value(&server->reply, value, isnan(value) ? NULL : text, good ? NULL : &error);
+	wire_put_value(&server->reply, value, text, good ? NULL : &error);
 	free(text);
 	free(block);
 	return 0;
