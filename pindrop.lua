@@ -1,6 +1,7 @@
 -- pindrop.lua: what is sampled, how often, how long it is kept, and what is told about the past.
--- Every line has a default: an empty file is a working agent. `pindrop describe` lists all that can be
--- written here, `pindrop check` finds mistakes. It is Lua: variables, loops and os.getenv() work.
+-- Save it, and the running agent does what it says; mistakes change nothing, and are told in the log and at
+-- /health. Every line has a default: an empty file is a working agent. `pindrop describe` lists all that can
+-- be written here, `pindrop check` finds mistakes. It is Lua: variables, loops and os.getenv() work.
 
 agent {
 	listen = "127.0.0.1:8080", -- this machine only; port 0 lets the kernel choose
@@ -23,11 +24,17 @@ plugin "cpu" { per_core = false }
 plugin "memory" {}
 plugin "disk" { interval = "5s", exclude = { "^/snap/" } }
 
--- What /get_stats shows under past_stat. fn: min max avg sum last count stddev p50 … p99.9;
--- over: "service" (since the last start), or a time as "1h", "24h", "7d".
+-- What /get_stats shows under past_stat. fn: min max avg sum last count stddev p50 … p99.9, eta (when it will
+-- reach a value), or a function; over: "service" (since the last start), or a time as "1h", "24h", "7d".
 aggregate "avg_cpu_usage" { of = "cpu.usage", fn = "avg", over = "service", format = "%.1f%%" }
 aggregate "max_cpu_usage" { of = "cpu.usage", fn = "max", over = "service", format = "%.1f%%" }
 aggregate "min_mem_usage" { of = "memory.vm.percent", fn = "min", over = "service", format = "%.1f%%" }
 aggregate "avg_mem_usage" { of = "memory.vm.percent", fn = "avg", over = "service", format = "%.1f%%" }
 aggregate "max_mem_usage" { of = "memory.vm.percent", fn = "max", over = "service", format = "%.1f%%" }
 aggregate "max_disk_usage" { of = "disk.space.used_percent", fn = "max", over = "service", format = "%.0f%%" }
+
+-- Something of your own, with history like all else:
+-- collector "queue" { interval = "10s", metrics = { "depth" }, sample = function()
+-- 	return { depth = #pindrop.glob("/var/spool/jobs/*") }
+-- end }
+-- require "tcp_states" {} -- there are also: temperature, systemd_units, log_rate, dir_size

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -21,6 +22,9 @@
  * while, but not later than the second of these after the first save. */
 #define QUIET (50 * CLOCK_MILLISECOND)
 #define QUIET_MAX (300 * CLOCK_MILLISECOND)
+
+/* A file that is empty, or was written to a moment ago, may be half saved: it is looked at again, not beyond that. */
+#define HALF_MAX CLOCK_SECOND
 
 /* How often it is looked whether the last connection to a former address is gone. */
 #define LEAVING_PACE CLOCK_SECOND
@@ -96,6 +100,31 @@ static void begin_change(struct waiting *waiting)
 		return;
 	}
 	waiting->changing = true;
+}
+
+/* Whether the file may be in the middle of being saved, by its own times. One that is not there is whole: a mistake. */
+static bool is_half(const char *path)
+{
+	struct stat file;
+	int64_t changed;
+
+	if (stat(path, &file) < 0)
+		return false;
+	changed = file.st_mtim.tv_sec * CLOCK_SECOND + file.st_mtim.tv_nsec;
+	return file.st_size == 0 || llabs(clock_wall() - changed) < QUIET;
+}
+
+/* Reads the file when it is due, and no sign is there that it is being saved. */
+static void change_if_due(struct waiting *waiting)
+{
+	int64_t now = clock_monotonic();
+
+	if (!waiting->due || now < waiting->due)
+		return;
+	if (now < waiting->saved + HALF_MAX && is_half(waiting->life->source->file))
+		waiting->due = now + QUIET / 2;
+	else
+		begin_change(waiting);
 }
 
 static void end_change(struct waiting *waiting)
@@ -177,8 +206,7 @@ static int wait_for_end(struct waiting *waiting)
 		if (waiting->changing || ends)
 			continue;
 		look_at_leaving(waiting->life);
-		if (waiting->due && clock_monotonic() >= waiting->due)
-			begin_change(waiting);
+		change_if_due(waiting);
 	}
 	return ends;
 }

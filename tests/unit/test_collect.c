@@ -305,8 +305,10 @@ static int begin(void **state)
 	static const struct worker_kind *const kinds[] = {&collect_worker_kind};
 	const char *place = getenv("TMPDIR");
 	struct record *record = memory_alloc(sizeof(*record));
-	const struct collect_sink sink = {
-		.started = take_start, .deliver = take_batches, .gap = take_gap, .context = record};
+	const struct collect_sink sink = {.started = take_start,
+	                                  .deliver = take_batches,
+	                                  .gap = take_gap,
+	                                  .context = record};
 	struct error error = {""};
 
 	set_by = slept_for = 0;
