@@ -76,13 +76,20 @@ static bool same_value(enum pindrop_type type, const union pindrop_value *a, con
 	}
 }
 
+/* The same Lua may declare another thing each time that it runs. */
+static bool same_collector(const struct plan_plugin *a, const struct plan_plugin *b)
+{
+	return a->timeout == b->timeout && a->memory == b->memory &&
+	       plan_same_family(&a->table->families[0], &b->table->families[0]);
+}
+
 bool plan_same_plugin(const struct plan *a, const struct plan_plugin *in_a, const struct plan *b,
                       const struct plan_plugin *in_b)
 {
 	if (in_a->collector != in_b->collector || strcmp(in_a->name, in_b->name) != 0 || strcmp(a->root, b->root) != 0)
 		return false;
 	if (in_a->collector)
-		return strcmp(a->digest, b->digest) == 0;
+		return strcmp(a->digest, b->digest) == 0 && same_collector(in_a, in_b);
 	for (size_t i = 0; i < in_a->table->option_count; i++)
 		if (!same_value(in_a->table->options[i].type, &in_a->options[i], &in_b->options[i]))
 			return false;
