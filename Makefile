@@ -222,9 +222,12 @@ sanitize: ## every test under AddressSanitizer + UBSan, then under ThreadSanitiz
 # About two seconds a kill.
 SOAK_KILLS ?= 300
 SOAK_SECONDS ?= 0
+# Some ten a second.
+SOAK_SAVES ?= 10000
 
-soak: all $(TEST_PLUGINS) ## kill the agent SOAK_KILLS=300 times, for SOAK_SECONDS at least, and look for what was lost
+soak: all $(TEST_PLUGINS) ## kill the agent SOAK_KILLS=300 times, save its file SOAK_SAVES=10000 times; look for what is lost or leaks
 	BUILD=$(BUILD) SANITIZE=$(SANITIZE) $(RUNNER) tests/system/crash --kills $(SOAK_KILLS) --seconds $(SOAK_SECONDS)
+	BUILD=$(BUILD) SANITIZE=$(SANITIZE) $(RUNNER) tests/system/reload --reloads $(SOAK_SAVES)
 
 # What they find out on the way stays in $(BUILD)/fuzz/corpus; `make fuzz-keep` takes what is new of it into the tree.
 FUZZ_SECONDS ?= 60

@@ -25,9 +25,9 @@ static void print_families(const struct plan *plan, FILE *out)
 		const struct plan_family *family = &plan->families[i];
 		char *path = store_path(plan, i, family->table->instance ? "NAME" : "");
 
-		fprintf(out, "  %-14s every %-6s %2zu fields   %s\n", family->table->name,
+		fprintf(out, "  %-14s every %-6s %2zu %-6s   %s\n", family->table->name,
 		        text_from_duration(clock_seconds(family->plugin->interval), interval), family->table->field_count,
-		        path);
+		        family->table->field_count == 1 ? "field" : "fields", path);
 		free(path);
 	}
 }
