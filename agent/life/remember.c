@@ -99,7 +99,8 @@ static int fetch_all(const struct life *life, const struct plan_aggregate *aggre
 			failed = fetch(life, aggregate, reading->instance->name, all, error);
 	}
 	snapshot_free(snapshot);
-	qsort(all->rows, all->count, sizeof(*all->rows), by_time);
+	if (all->count > 0)
+		qsort(all->rows, all->count, sizeof(*all->rows), by_time);
 	return failed;
 }
 
