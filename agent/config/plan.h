@@ -134,6 +134,9 @@ size_t plan_find_aggregate(const struct plan *plan, const char *name);
  * and number of labels. */
 bool plan_same_family(const struct pindrop_family *a, const struct pindrop_family *b);
 
+/* The family of the plan that goes on as the given one, or that one as it; SIZE_MAX: there is none. */
+size_t plan_find_same(const struct plan *plan, const struct pindrop_family *family);
+
 /* Whether what is sampled by one goes on as the other, with its state: the same plugin and options; of a collector the
  * same Lua. Intervals may differ. */
 bool plan_same_plugin(const struct plan *a, const struct plan_plugin *in_a, const struct plan *b,

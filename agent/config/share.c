@@ -54,6 +54,13 @@ bool plan_same_family(const struct pindrop_family *a, const struct pindrop_famil
 	return true;
 }
 
+size_t plan_find_same(const struct plan *plan, const struct pindrop_family *family)
+{
+	size_t place = plan_find_family(plan, family->name);
+
+	return place != SIZE_MAX && plan_same_family(plan->families[place].table, family) ? place : SIZE_MAX;
+}
+
 static bool same_list(const char *const *a, const char *const *b)
 {
 	while (*a && *b && strcmp(*a, *b) == 0)
@@ -90,8 +97,11 @@ bool plan_same_plugin(const struct plan *a, const struct plan_plugin *in_a, cons
 		return false;
 	if (in_a->collector)
 		return strcmp(a->digest, b->digest) == 0 && same_collector(in_a, in_b);
+	/* One that was replaced may have other options. */
+	if (in_a->table != in_b->table)
+		return false;
 	for (size_t i = 0; i < in_a->table->option_count; i++)
 		if (!same_value(in_a->table->options[i].type, &in_a->options[i], &in_b->options[i]))
 			return false;
-	return in_a->table == in_b->table;
+	return true;
 }
