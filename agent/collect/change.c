@@ -32,14 +32,6 @@ static size_t find_runner(const struct lineup *lineup, const char *name)
 	return SIZE_MAX;
 }
 
-/* The family of now that goes on as that of the new plan, or the other way round; SIZE_MAX: none does. */
-static size_t find_same(const struct plan *in, const struct pindrop_family *family)
-{
-	size_t place = plan_find_family(in, family->name);
-
-	return place != SIZE_MAX && plan_same_family(in->families[place].table, family) ? place : SIZE_MAX;
-}
-
 /* --- before ---------------------------------------------------------------------------------------------------- */
 
 static void name_heirs(const struct collect *collect, struct change *change)
@@ -104,7 +96,7 @@ int change_prepare(struct collect *collect, const struct plan *plan, struct erro
 void change_part(struct collect *collect)
 {
 	for (size_t i = 0; i < collect->now.plan->family_count; i++)
-		if (find_same(collect->change->lineup.plan, collect->now.plan->families[i].table) == SIZE_MAX)
+		if (plan_find_same(collect->change->lineup.plan, collect->now.plan->families[i].table) == SIZE_MAX)
 			collect->now.families[i].parted = true;
 }
 
@@ -164,7 +156,7 @@ static void put_again(struct collect *collect, const struct lineup *old)
 {
 	for (size_t i = 0; i < old->plan->family_count; i++) {
 		struct remote *remote = old->runners[old->plan->families[i].plugin - old->plan->plugins].remote;
-		size_t place = find_same(collect->now.plan, old->plan->families[i].table);
+		size_t place = plan_find_same(collect->now.plan, old->plan->families[i].table);
 		int64_t tick;
 
 		if (remote && place != SIZE_MAX && remote_awaits(remote, i, &tick))
@@ -192,7 +184,7 @@ static void sample_new(struct collect *collect, const struct plan *before)
 	for (size_t i = 0; i < collect->now.plan->family_count; i++) {
 		const struct pindrop_family *table = collect->now.plan->families[i].table;
 
-		if (find_same(before, table) != SIZE_MAX)
+		if (plan_find_same(before, table) != SIZE_MAX)
 			continue;
 		if (table->never_blocks)
 			sample_family(collect, i, 0, &error);
@@ -218,7 +210,7 @@ static void swap(struct collect *collect, struct change *change)
 
 	pthread_mutex_lock(&collect->lock);
 	for (size_t i = 0; i < old.plan->family_count; i++) {
-		size_t place = find_same(change->lineup.plan, old.plan->families[i].table);
+		size_t place = plan_find_same(change->lineup.plan, old.plan->families[i].table);
 
 		if (place != SIZE_MAX)
 			succeed(change, place, &old.families[i]);

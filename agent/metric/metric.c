@@ -481,19 +481,12 @@ static void close_family(struct metric *metric, struct catalogue *catalogue)
 	catalogue_release(catalogue);
 }
 
-static size_t find_same_family(const struct plan *plan, const struct pindrop_family *table)
-{
-	size_t found = plan_find_family(plan, table->name);
-
-	return found != SIZE_MAX && plan_same_family(plan->families[found].table, table) ? found : SIZE_MAX;
-}
-
 static void adopt_families(struct metric *metric, const struct plan *plan, struct gap_list *gaps)
 {
 	struct catalogue *families = memory_array(plan->family_count, sizeof(*families));
 
 	for (size_t i = 0; i < metric->plan->family_count; i++) {
-		size_t place = find_same_family(plan, metric->plan->families[i].table);
+		size_t place = plan_find_same(plan, metric->plan->families[i].table);
 
 		if (place != SIZE_MAX) {
 			families[place] = metric->families[i];

@@ -14,19 +14,10 @@
 /* How long after a change vanished files are looked for. */
 #define LOOK_AFTER (15 * CLOCK_SECOND)
 
-/* The place in `plan` of a family of the plan of now; SIZE_MAX: it does not go on. */
-static size_t place_in(const struct store *store, const struct plan *plan, size_t family)
-{
-	const struct pindrop_family *table = store->plan->families[family].table;
-	size_t place = plan_find_family(plan, table->name);
-
-	return place != SIZE_MAX && plan_same_family(table, plan->families[place].table) ? place : SIZE_MAX;
-}
-
 static bool any_parts(const struct store *store, const struct plan *plan)
 {
 	for (size_t i = 0; i < store->plan->family_count; i++)
-		if (place_in(store, plan, i) == SIZE_MAX)
+		if (plan_find_same(plan, store->plan->families[i].table) == SIZE_MAX)
 			return true;
 	return false;
 }
@@ -109,7 +100,7 @@ void store_adopt(struct store *store, const struct plan *plan)
 	intake_hold(store->intake);
 	pthread_mutex_lock(&store->lock);
 	for (size_t i = 0; i < old->family_count; i++) {
-		size_t place = place_in(store, plan, i);
+		size_t place = plan_find_same(plan, old->families[i].table);
 
 		if (place == SIZE_MAX)
 			part_family(store, i);
@@ -131,9 +122,9 @@ void store_go_on(struct store *store)
 {
 	/* What was parted with can be held by nobody now. */
 	series_bury(store);
-	pthread_mutex_unlock(&store->writing);
 	/* Limits may have changed. Who is there, the first samples have to tell. */
 	store->used = 0;
+	pthread_mutex_unlock(&store->writing);
 	store->purge_next = clock_monotonic() + LOOK_AFTER;
 	store_resize_journal(store);
 	pthread_mutex_unlock(&store->flushing);
