@@ -20,7 +20,7 @@ void life_expect(const struct life *life, const struct plan *before)
 		const struct survey_file *file = &survey.files[i];
 
 		if (file->kind == SURVEY_SERIES && file->instance &&
-		    (!before || plan_find_family(before, life->plan->families[file->family].table->name) == SIZE_MAX))
+		    (!before || plan_find_same(before, life->plan->families[file->family].table) == SIZE_MAX))
 			metric_expect(life->metric, file->family, file->instance);
 	}
 	survey_release(&survey);
