@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -176,13 +177,34 @@ static void tell_mistakes(const struct life *life, const struct plan_mistakes *m
 	log_error("%s was not applied: what was in force before stays so", life->source->file);
 }
 
+/* While it runs, an empty file is no wish for another agent, but one that was not saved to its end. */
+static bool is_empty(const char *path)
+{
+	struct stat file;
+
+	return stat(path, &file) == 0 && S_ISREG(file.st_mode) && file.st_size == 0;
+}
+
+static const struct plan *read_plan(struct life *life, struct plan_mistakes *mistakes)
+{
+	const char *file = life->source->file;
+
+	if (!is_empty(file))
+		return source_read(life->source, mistakes);
+	mistakes->texts = memory_resize(mistakes->texts, mistakes->count + 1, sizeof(char *));
+	mistakes->texts[mistakes->count++] = memory_format("%s: is empty: it was not saved to its end, or the disk is "
+	                                                   "full; a comment (--) alone means that all is as by default",
+	                                                   file);
+	return NULL;
+}
+
 void life_change(struct life *life)
 {
 	struct plan_mistakes mistakes = {0};
 	struct error error = {""};
 	char address[HTTP_ADDRESS_SIZE];
 	int64_t began = clock_monotonic();
-	const struct plan *plan = source_read(life->source, &mistakes);
+	const struct plan *plan = read_plan(life, &mistakes);
 	char *words;
 	int listener = -1;
 
