@@ -127,6 +127,24 @@ static void inherit(struct collect *collect, struct change *change, size_t index
 	change->lineup.stuck_versions[index] = collect->now.stuck_versions[from];
 }
 
+/* Sampling may have been started or stopped since the change was prepared. What cannot be opened now is tried again with
+ * its ticks, and told then. */
+static void keep_step(const struct collect *collect, struct change *change)
+{
+	struct error ignored;
+
+	for (size_t i = 0; i < change->lineup.plan->plugin_count; i++) {
+		struct runner *runner = &change->lineup.runners[i];
+
+		if (collect->running && runner->has_local && !runner->local) {
+			open_runner(&change->lineup, i, &ignored);
+		} else if (!collect->running) {
+			local_close(runner->local);
+			runner->local = NULL;
+		}
+	}
+}
+
 /* A family goes on: what is known of it stays. */
 static void succeed(struct change *change, size_t place, struct family *old)
 {
@@ -159,7 +177,8 @@ static void put_again(struct collect *collect, const struct lineup *old)
 		size_t place = plan_find_same(collect->now.plan, old->plan->families[i].table);
 		int64_t tick;
 
-		if (remote && place != SIZE_MAX && remote_awaits(remote, i, &tick))
+		if (remote && place != SIZE_MAX && !collect->now.plan->families[place].table->never_blocks &&
+		    remote_awaits(remote, i, &tick))
 			ask_family(collect, place, tick);
 	}
 }
@@ -186,9 +205,9 @@ static void sample_new(struct collect *collect, const struct plan *before)
 
 		if (plan_find_same(before, table) != SIZE_MAX)
 			continue;
-		if (table->never_blocks)
+		if (table->never_blocks && collect->now.runners[collect->now.families[i].runner].local)
 			sample_family(collect, i, 0, &error);
-		else
+		else if (!table->never_blocks)
 			ask_family(collect, i, 0);
 	}
 	deliver_round(collect);
@@ -232,6 +251,7 @@ void change_adopt(struct collect *collect, void (*between)(void *context), void 
 	between(context);
 	for (size_t i = 0; i < change->lineup.plan->plugin_count; i++)
 		inherit(collect, change, i);
+	keep_step(collect, change);
 	swap(collect, change);
 	evaluate_adopt(collect->evaluate, collect->now.plan);
 	if (collect->running) {
