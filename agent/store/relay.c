@@ -227,7 +227,8 @@ static bool has_holes(const struct store *store, const struct series *series)
 	if (store->plan->families[series->family].plugin->interval != step * CLOCK_SECOND || series->sent_rows == 0 ||
 	    (to - from) / step >= layout->archives[0].rows)
 		return false;
-	if (file_fetch(series->path, telling_field(layout->family), STORE_AVERAGE, from, to, step, &rows, &ignored) < 0)
+	if (file_fetch(series->path, layout->family->fields[telling_field(layout->family)].name, STORE_AVERAGE, from, to,
+	               step, &rows, &ignored) < 0)
 		return false;
 	for (size_t i = 0; i < rows.count; i++)
 		known += !isnan(rows.values[i]);

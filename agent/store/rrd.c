@@ -376,7 +376,7 @@ static int call_fetch(void *context)
 	                   &fetching->step, &fetching->sources, &fetching->source_names, &fetching->data);
 }
 
-int file_fetch(const char *path, size_t field, enum store_consolidation consolidation, int64_t from, int64_t to,
+int file_fetch(const char *path, const char *field, enum store_consolidation consolidation, int64_t from, int64_t to,
                int64_t step, struct store_rows *rows, struct error *error)
 {
 	struct fetching fetching = {.path = path,
@@ -384,6 +384,7 @@ int file_fetch(const char *path, size_t field, enum store_consolidation consolid
 	                            .start = (time_t)from,
 	                            .end = (time_t)to,
 	                            .step = (unsigned long)step};
+	size_t column = 0;
 	int result;
 
 	pthread_mutex_lock(&librrd);
@@ -395,8 +396,10 @@ int file_fetch(const char *path, size_t field, enum store_consolidation consolid
 	pthread_mutex_unlock(&librrd);
 	if (result < 0)
 		return -1;
-	if (field < fetching.sources)
-		take_column(rows, fetching.data, fetching.sources, field, fetching.start, fetching.end, (int64_t)fetching.step,
+	while (column < fetching.sources && strcmp(fetching.source_names[column], field) != 0)
+		column++;
+	if (column < fetching.sources)
+		take_column(rows, fetching.data, fetching.sources, column, fetching.start, fetching.end, (int64_t)fetching.step,
 		            from, to);
 	for (unsigned long i = 0; i < fetching.sources; i++)
 		rrd_freemem(fetching.source_names[i]);

@@ -53,8 +53,9 @@ int file_last(const char *path, int64_t *last, struct error *error);
  * those of the file. 0 or -1 with the words. */
 int file_update(const char *path, const char *fields, size_t count, const char **lines, struct error *error);
 
-/* Rows of (from, to], s, at the step that is nearest to `step`. 0 or -1 with the words. */
-int file_fetch(const char *path, size_t field, enum store_consolidation consolidation, int64_t from, int64_t to,
+/* Rows of (from, to], s, at the step that is nearest to `step`; none, where the file has no such field. It goes by its name:
+ * the file may not have moved to the plan's layout yet. 0 or -1 with the words. */
+int file_fetch(const char *path, const char *field, enum store_consolidation consolidation, int64_t from, int64_t to,
                int64_t step, struct store_rows *rows, struct error *error);
 
 /* Reads all that a file holds, whatever its layout: FILE_GOOD, or FILE_ABSENT or FILE_DAMAGED with the words.

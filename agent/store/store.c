@@ -727,13 +727,16 @@ int store_fetch(struct store *store, size_t family, const char *instance, size_t
                 enum store_consolidation consolidation, int64_t from, int64_t to, struct store_rows *rows,
                 struct error *error)
 {
+	const struct plan *plan;
 	char *path;
 	int failed = 0;
 
 	store_settle(store);
 	pthread_mutex_lock(&store->writing);
-	path = store_path(store->plan, family, instance);
-	*rows = (struct store_rows){.start = from, .step = choose_step(store->plan, family, from)};
+	/* Another one may come while the lock is let go. */
+	plan = plan_hold(store->plan);
+	path = store_path(plan, family, instance);
+	*rows = (struct store_rows){.start = from, .step = choose_step(plan, family, from)};
 	if (flush_one(store, family, instance) < 0 && store->relay) {
 		/* What rrdcached has lost is brought back before it is missed. */
 		pthread_mutex_unlock(&store->writing);
@@ -742,8 +745,10 @@ int store_fetch(struct store *store, size_t family, const char *instance, size_t
 	}
 	/* Nobody writes meanwhile: rrdcached would drop what it cannot write because the file is being read. */
 	if (access(path, F_OK) == 0)
-		failed = file_fetch(path, field, consolidation, from, to, rows->step, rows, error);
+		failed = file_fetch(path, plan->families[family].table->fields[field].name, consolidation, from, to, rows->step,
+		                    rows, error);
 	pthread_mutex_unlock(&store->writing);
+	plan_release(plan);
 	free(path);
 	return failed;
 }

@@ -237,8 +237,8 @@ static void every_value_comes_back(void **state)
 		if (file_update(path, NULL, 1, lines, &error) < 0)
 			fail_msg("%s: %s", line, error.text);
 	}
-	assert_int_equal(file_fetch(path, LEVEL, STORE_AVERAGE, START, START + (int64_t)PINDROP_COUNT(values), 1, &rows,
-	                            &error),
+	assert_int_equal(file_fetch(path, fields[LEVEL].name, STORE_AVERAGE, START, START + (int64_t)PINDROP_COUNT(values),
+	                            1, &rows, &error),
 	                 0);
 	assert_int_equal(rows.start, START);
 	assert_int_equal(rows.count, PINDROP_COUNT(values));

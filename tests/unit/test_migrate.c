@@ -246,7 +246,7 @@ static int64_t inspect(const struct world *world)
 }
 
 /* The rows of one archive and field, by librrd's own fetch. */
-static double *fetch(size_t field, const struct layout_archive *archive, int64_t last)
+static double *fetch(const char *field, const struct layout_archive *archive, int64_t last)
 {
 	struct store_rows rows = {0};
 	struct error error = {""};
@@ -275,7 +275,8 @@ static void look_at(struct picture *picture, const struct world *world)
 	*picture = (struct picture){.world = world, .last = inspect(world)};
 	for (size_t i = 0; i < world->layout.archive_count; i++)
 		for (size_t field = 0; field < world->family.field_count; field++)
-			picture->values[i][world->ids[field]] = fetch(field, &world->layout.archives[i], picture->last);
+			picture->values[i][world->ids[field]] =
+				fetch(world->fields[field].name, &world->layout.archives[i], picture->last);
 }
 
 static void forget(struct picture *picture)
@@ -689,7 +690,7 @@ static void a_finer_tier_is_filled_from_a_coarse_one_only_where_there_is_nothing
 	make(&old, START);
 	feed(&old, START, START + 200);
 	just_migrate(&new);
-	seconds = fetch(0, &new.layout.archives[0], START + 200);
+	seconds = fetch(new.fields[0].name, &new.layout.archives[0], START + 200);
 	for (int64_t i = 0; i < 100; i++) {
 		int64_t since = 101 + i, ten = (since + 9) / 10 * 10;
 		double mean = 0;
@@ -723,7 +724,7 @@ static void a_gap_is_not_filled_from_a_coarser_row(void **state)
 	}
 	write_lines(&lines, path);
 	just_migrate(&new);
-	tens = fetch(0, &new.layout.archives[find_archive(&new, STORE_AVERAGE, 10)], START + 60);
+	tens = fetch(new.fields[0].name, &new.layout.archives[find_archive(&new, STORE_AVERAGE, 10)], START + 60);
 	assert_true(isnan(tens[56]));
 	assert_true(tens[55] == 5 && tens[57] == 5);
 	free(tens);
@@ -792,7 +793,7 @@ static void a_level_that_becomes_a_counter_begins_anew(void **state)
 	migrate(&new, &report);
 	assert_string_equal(report.difference, "field level begins anew: GAUGE -> DERIVE");
 	assert_string_equal(report.lost, "field level");
-	seconds = fetch(0, &new.layout.archives[0], START + 70);
+	seconds = fetch(new.fields[0].name, &new.layout.archives[0], START + 70);
 	for (size_t i = 0; i < 60; i++)
 		assert_true(isnan(seconds[i]));
 	free(seconds);
@@ -814,12 +815,12 @@ static void the_interval_may_change(void **state)
 	feed(&one, START, START + 90);
 	just_migrate(&ten);
 	assert_int_equal(inspect(&ten), START + 90);
-	rows = fetch(0, &ten.layout.archives[0], START + 90);
+	rows = fetch(ten.fields[0].name, &ten.layout.archives[0], START + 90);
 	for (int64_t i = 0; i < 9; i++)
 		assert_true(is_near(rows[51 + i], (double)(i * 10) + 5.5));
 	free(rows);
 	just_migrate(&fifteen);
-	rows = fetch(0, &fifteen.layout.archives[0], START + 90);
+	rows = fetch(fifteen.fields[0].name, &fifteen.layout.archives[0], START + 90);
 	for (int64_t i = 0; i < 6; i++) {
 		double first = (double)(i * 15 / 10 * 10) + 5.5;
 
@@ -828,7 +829,7 @@ static void the_interval_may_change(void **state)
 	}
 	free(rows);
 	just_migrate(&one);
-	rows = fetch(0, &one.layout.archives[0], START + 90);
+	rows = fetch(one.fields[0].name, &one.layout.archives[0], START + 90);
 	assert_true(is_near(rows[599], rows[585]));
 	assert_false(is_near(rows[599], rows[584]));
 	free(rows);
@@ -950,7 +951,7 @@ static void a_part_of_a_second_is_not_lost(void **state)
 		layout_line(&new.layout, START * CLOCK_SECOND + i * CLOCK_SECOND / 5, &value, line);
 		assert_int_equal(file_update(path, NULL, 1, texts, &error), 0);
 	}
-	seconds = fetch(0, &new.layout.archives[0], START + 9);
+	seconds = fetch(new.fields[0].name, &new.layout.archives[0], START + 9);
 	assert_true(fabs(seconds[59] - 43) < 1e-4);
 	free(seconds);
 	release_worlds(&old, &new);
@@ -1157,7 +1158,7 @@ static void files_of_other_layouts_are_joined(void **state)
 	if (file_join(path, &fine.layout, others, 1, START + 55, &error) < 0)
 		fail_msg("%s", error.text);
 	assert_int_equal(inspect(&fine), START + 55);
-	seconds = fetch(0, &fine.layout.archives[0], START + 55);
+	seconds = fetch(fine.fields[0].name, &fine.layout.archives[0], START + 55);
 	for (int64_t i = 1; i <= 55; i++) {
 		double should = i <= 15 || (i > 25 && i <= 40) ? -1 : (double)((i + 9) / 10 * 10);
 
@@ -1194,7 +1195,7 @@ static void of_two_that_know_a_moment_the_file_itself_counts(void **state)
 	others[0] = other;
 	if (file_join(path, &fine.layout, others, 1, INT64_MAX, &error) < 0)
 		fail_msg("%s", error.text);
-	rows = fetch(0, &fine.layout.archives[0], START + 60);
+	rows = fetch(fine.fields[0].name, &fine.layout.archives[0], START + 60);
 	for (size_t i = 8; i < 20; i++)
 		assert_true(rows[i] == (i == 12 || i == 13 ? 30 : -1));
 	free(rows);

@@ -322,7 +322,7 @@ static struct store_rows fetch(size_t family, const char *name, int64_t step, in
 	struct error error = {""};
 	char *path = store_path(&plan, family, name);
 
-	if (file_fetch(path, 0, STORE_AVERAGE, from, to, step, &rows, &error) < 0)
+	if (file_fetch(path, plan.families[family].table->fields[0].name, STORE_AVERAGE, from, to, step, &rows, &error) < 0)
 		fail_msg("seed %u: %s", seed, error.text);
 	assert_int_equal(rows.step, step);
 	free(path);

@@ -116,7 +116,7 @@ static size_t count_known(const char *file, int64_t from, int64_t to)
 	struct error error = {""};
 	size_t known = 0;
 
-	if (file_fetch(file, 0, STORE_AVERAGE, from - 1, to - 1, 1, &rows, &error) < 0)
+	if (file_fetch(file, fields[0].name, STORE_AVERAGE, from - 1, to - 1, 1, &rows, &error) < 0)
 		fail_msg("%s", error.text);
 	for (size_t i = 0; i < rows.count && rows.step == 1; i++) {
 		int64_t time = rows.start + 1 + (int64_t)i;
