@@ -721,9 +721,11 @@ static int open_anew(struct journal *journal, struct journal_found *found, struc
 	int failed;
 
 	*found = (struct journal_found){0};
+	pthread_mutex_lock(&journal->lock);
 	journal->size = journal->plan->journal_size;
 	journal->serial = 0;
 	journal->live = 1;
+	pthread_mutex_unlock(&journal->lock);
 	failed = open_ours(journal, found, error);
 	if (!failed && found->used && found->torn)
 		wipe_rest(journal);

@@ -562,8 +562,13 @@ void store_resize_journal(struct store *store)
 	journal_status(store->journal, &status);
 	if (status.size == 0 || status.size == store->plan->journal_size)
 		return;
-	if (store_checkpoint(store, &error) < 0 || journal_renew(store->journal, &error) < 0)
+	if (store_checkpoint(store, &error) < 0 || journal_renew(store->journal, &error) < 0) {
 		log_warning("the journal keeps its old size: %s", error.text);
+		return;
+	}
+	/* What came between the two was in the old one alone. */
+	if (store_checkpoint(store, &error) < 0)
+		log_warning("the journal was made anew, and what came meanwhile is not in the RRD files yet: %s", error.text);
 }
 
 static void open_ledger(struct store *store)
