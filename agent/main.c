@@ -34,7 +34,9 @@ static const char usage[] =
 	"pindrop: a quiet monitoring agent\n"
 	"\n"
 	"  pindrop [-c FILE]                  run in the foreground; logs to stderr; ends on SIGTERM or Ctrl-C\n"
-	"  pindrop check [-c FILE] [--json]   every mistake in the configuration, or the plan it makes\n"
+	"  pindrop check [-c FILE] [--json]   every mistake in the configuration, or the plan it makes;\n"
+	"                                     --json for editors: {\"mistakes\": [{\"file\", \"line\", \"message\"}]}, or "
+    "the plan\n"
 	"  pindrop describe [-c FILE] [NAME]  what can be sampled and set: plugins, options, metrics, units, functions\n"
 	"  pindrop describe --lua             the same for editors with lua-language-server\n"
 	"  pindrop why METRIC [INSTANCE] TIME [-c FILE] [--json]\n"
@@ -171,8 +173,11 @@ static const struct plan *read_plan(struct source *source, const struct command 
 	struct plan_mistakes mistakes = {0};
 	const struct plan *plan = is(command, "why") ? source_read_only(source, &mistakes) : source_read(source, &mistakes);
 
-	for (size_t i = 0; i < mistakes.count; i++)
-		fprintf(stderr, "%s\n", mistakes.texts[i]);
+	if (!plan && is(command, "check") && command->json)
+		report_mistakes(&mistakes, command->file, stdout);
+	else
+		for (size_t i = 0; i < mistakes.count; i++)
+			fprintf(stderr, "%s\n", mistakes.texts[i]);
 	plan_mistakes_release(&mistakes);
 	return plan;
 }

@@ -212,6 +212,7 @@ static void check_against(struct draft *draft, const struct plan_plugin *collect
 {
 	const struct pindrop_family *own = collector->table->families;
 	size_t length = strlen(own->name);
+	bool placed = false;
 
 	if (strcmp(plugin->name, own->name) == 0)
 		draft_mistake(draft, "shadows the plugin \"%s\": take another name", own->name);
@@ -221,8 +222,9 @@ static void check_against(struct draft *draft, const struct plan_plugin *collect
 		if (strcmp(family->name, own->name) == 0 && strcmp(plugin->name, own->name) != 0)
 			draft_mistake(draft, "shadows the family \"%s\" of plugin \"%s\": take another name", own->name,
 			              plugin->name);
-		if (has_key(family, own->name))
-			draft_mistake(draft, "would take the place of \"%s\" in /get_stats: take another name", own->name);
+		if (!placed && has_key(family, own->name))
+			placed =
+				!draft_mistake(draft, "would take the place of \"%s\" in /get_stats: take another name", own->name);
 		for (size_t k = 0; k < own->field_count; k++)
 			if (strncmp(family->name, own->name, length) == 0 && family->name[length] == '.' &&
 			    strcmp(family->name + length + 1, own->fields[k].name) == 0)

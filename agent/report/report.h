@@ -58,6 +58,10 @@ char *report_error(const char *format, ...) __attribute__((format(printf, 1, 2))
  * of its files' instances are there (store/survey.h). */
 void report_check(const struct plan *plan, const struct survey *survey, const bool *alive, FILE *out);
 
+/* `pindrop check --json`, for a bad one: {"mistakes": [{"file": …, "line": …, "message": …}]}, in the order of the file;
+ * `line` is null where a mistake stands on none. */
+void report_mistakes(const struct plan_mistakes *mistakes, const char *file, FILE *out);
+
 /* `pindrop describe [NAME]`: plugins, options, families and fields as a text for people. False: nothing has that
  * name (a plugin, a family or a metric). */
 bool report_describe(const struct pindrop_plugin *const *plugins, size_t count, const char *name, FILE *out);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "script/inside.h"
 
 /* A table in a table in a table …: also what contains itself has an end. */
@@ -249,6 +250,15 @@ static int declare_named(lua_State *lua)
 	return 1;
 }
 
+static const struct {
+	const char *word;
+	lua_CFunction function;
+} words[] = {
+	{"agent", declare_one},       {"retention", declare_one},   {"purge", declare_one},
+	{"store", declare_one},       {"limits", declare_one},      {"plugin", declare_named},
+	{"aggregate", declare_named}, {"collector", declare_named}, {NULL, NULL},
+};
+
 static void offer(lua_State *lua, const char *word, lua_CFunction function)
 {
 	lua_pushstring(lua, word);
@@ -258,13 +268,60 @@ static void offer(lua_State *lua, const char *word, lua_CFunction function)
 
 void declare_offer(lua_State *lua)
 {
-	static const char *const single[] = {"agent", "retention", "purge", "store", "limits"};
-	static const char *const named[] = {"plugin", "aggregate", "collector"};
-
-	for (size_t i = 0; i < sizeof(single) / sizeof(single[0]); i++)
-		offer(lua, single[i], declare_one);
-	for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++)
-		offer(lua, named[i], declare_named);
+	for (size_t i = 0; words[i].word; i++)
+		offer(lua, words[i].word, words[i].function);
 	lua_newtable(lua);
 	lua_rawsetp(lua, LUA_REGISTRYINDEX, &functions_key);
+}
+
+/* --- words that are not used as they are meant ------------------------------------------------------------------ */
+
+const char *declare_nearest(const char *name)
+{
+	const char *names[sizeof(words) / sizeof(words[0]) + 1] = {NULL};
+	size_t count = 0;
+
+	for (; words[count].word; count++)
+		names[count] = words[count].word;
+	names[count] = "pindrop";
+	return text_nearest(name, names);
+}
+
+/* The line that gives the global a value, as far as that can be seen; 0: none. */
+static int line_of(const struct script *script, const char *word)
+{
+	size_t length = strlen(word);
+	int line = 1;
+
+	for (const char *at = script->text; at; at = strchr(at, '\n'), at += at != NULL, line++) {
+		const char *name = at + strspn(at, " \t"), *sign;
+
+		if (strncmp(name, word, length) != 0)
+			continue;
+		sign = name + length + strspn(name + length, " \t");
+		if (sign[0] == '=' && sign[1] != '=')
+			return line;
+	}
+	return 0;
+}
+
+static void refuse_value(lua_State *lua, const char *word, bool named)
+{
+	int line = line_of(script_of(lua), word);
+
+	lua_pushfstring(lua, "\"%s = …\" sets nothing: write %s%s { … } (a variable of your own needs another name)", word,
+	                word, named ? " \"name\"" : "");
+	if (line > 0)
+		lua_pushfstring(lua, SCRIPT_NAME ":%d: %s", line, lua_tostring(lua, -1));
+	lua_error(lua);
+}
+
+void declare_check(lua_State *lua)
+{
+	for (size_t i = 0; words[i].word; i++) {
+		lua_getglobal(lua, words[i].word);
+		if (lua_tocfunction(lua, -1) != words[i].function)
+			refuse_value(lua, words[i].word, words[i].function == declare_named);
+		lua_pop(lua, 1);
+	}
 }

@@ -98,6 +98,12 @@ void state_box_empty(struct state_box *box);
 /* Offers agent, plugin, … to the file. Within a call. */
 void declare_offer(lua_State *lua);
 
+/* What is offered and sounds like that; NULL: nothing does. */
+const char *declare_nearest(const char *name);
+
+/* Raises an error where the file has put something else in the place of what it is to call. */
+void declare_check(lua_State *lua);
+
 /* Pushes the function that the file gave as `key` of what "name", or nil. */
 void declare_function(lua_State *lua, const char *what, const char *name, const char *key);
 

@@ -27,9 +27,13 @@ static int run_file(lua_State *lua)
 {
 	struct script *script = script_of(lua);
 
-	if (luaL_loadbufferx(lua, script->text, script->length, SCRIPT_CHUNK, "t"))
+	/* Some editors put that in front (luaL_loadfile() passes it over, too). */
+	size_t mark = strncmp(script->text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+
+	if (luaL_loadbufferx(lua, script->text + mark, script->length - mark, SCRIPT_CHUNK, "t"))
 		return lua_error(lua);
 	lua_call(lua, 0, 0);
+	declare_check(lua);
 	return 0;
 }
 

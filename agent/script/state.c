@@ -215,6 +215,27 @@ static void push_words(lua_State *lua)
 		lua_pushfstring(lua, "an error that is %s%s", lua_isnil(lua, 1) ? "" : "a ", luaL_typename(lua, 1));
 }
 
+/* "attempt to call a nil value (global 'plugins')": what was meant. */
+static void add_meant(char *words, size_t size)
+{
+	const char *sign = "a nil value (global '", *at = strstr(words, sign), *nearest;
+	char name[64];
+	size_t length;
+
+	if (!at)
+		return;
+	at += strlen(sign);
+	length = strcspn(at, "'");
+	if (length >= sizeof(name))
+		return;
+	memcpy(name, at, length);
+	name[length] = '\0';
+	nearest = declare_nearest(name);
+	length = strlen(words);
+	if (nearest)
+		snprintf(words + length, size - length, " (did you mean \"%s\"?)", nearest);
+}
+
 /* The message handler: writes the error down as one line, where it was raised. */
 static int note_error(lua_State *lua)
 {
@@ -229,6 +250,7 @@ static int note_error(lua_State *lua)
 	push_words(lua);
 	text = lua_tolstring(lua, -1, &length);
 	trace_clean(text, length, words, sizeof(words));
+	add_meant(words, sizeof(words));
 	trace_tell(script, lua, 1, *words ? words : "an error without words", script->words, sizeof(script->words));
 	lua_settop(lua, 1);
 	return 1;

@@ -62,6 +62,21 @@ static void fails(const char *text, const char *words)
 
 #define LATE "etc/pindrop.lua:1: ran longer than 0.1 s"
 
+/* Windows' editors like to put a mark in front, and another end to lines. */
+static void a_mark_in_front_is_passed_over(void **state)
+{
+	struct script *script = run("\xEF\xBB\xBF"
+	                            "plugin 'cpu' {}\r\nlocal agent = 3\r\n");
+
+	(void)state;
+	if (!script)
+		fail_msg("%s", error.text);
+	script_free(script);
+	fails("\xEF\xBB\xBF"
+	      "x = = 3",
+	      "etc/pindrop.lua:1: unexpected symbol near '='");
+}
+
 static void errors_are_one_line_with_a_traceback(void **state)
 {
 	static const struct {
@@ -102,6 +117,15 @@ static void errors_are_one_line_with_a_traceback(void **state)
 		{"assert(coroutine.resume(coroutine.create(function() error('inside') end)))", "etc/pindrop.lua:1: inside"},
 		{"os.exit(3)", "etc/pindrop.lua:1: os.exit() would end more than this file; error() ends it with words (in "
 	                   "function 'exit'; called from pindrop.lua:1)"},
+		{"plugins 'cpu' {}",
+	     "etc/pindrop.lua:1: attempt to call a nil value (global 'plugins') (did you mean \"plugin\"?)"},
+		{"x = pindrp.read('x')",
+	     "etc/pindrop.lua:1: attempt to index a nil value (global 'pindrp') (did you mean \"pindrop\"?)"},
+		{"nothing_like_it()", "etc/pindrop.lua:1: attempt to call a nil value (global 'nothing_like_it')"},
+		{"-- agent == 1\n\tagent = { interval = '1s' }", "etc/pindrop.lua:2: \"agent = …\" sets nothing: write agent { "
+	                                                     "… } (a variable of your own needs another name)"},
+		{"_G['plugin'] = 'cpu'", "etc/pindrop.lua: \"plugin = …\" sets nothing: write plugin \"name\" { … } (a "
+	                             "variable of your own needs another name)"},
 		{"plugin {}",
 	     "etc/pindrop.lua:1: plugin: takes a name first: plugin \"name\" { … } (in function 'plugin'; called "
 	     "from pindrop.lua:1)"},
@@ -441,6 +465,7 @@ static void a_bare_state_reaches_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_mark_in_front_is_passed_over),
 		cmocka_unit_test(errors_are_one_line_with_a_traceback),
 		cmocka_unit_test(long_errors_are_cut),
 		cmocka_unit_test(endless_loops_end),
