@@ -1,7 +1,8 @@
 /* collect/collect.c: the sampler thread, and the commands that other threads give it.
  *
- * The thread waits in one epoll for: the timer of the next tick, the bell of the wall clock, a command, an exited
- * worker, a worker's answer, and by its timeout for the first deadline of a worker. */
+ * The thread waits in one epoll for: the timer of the next tick, the bell of the wall clock, a command, a worker that
+ * was started or has exited, a worker's answer, and by its timeout for the first deadline of a worker. It waits for
+ * nothing else, least of all for what Lua or the nursery does. */
 #include "collect/collect.h"
 
 #include <errno.h>
@@ -407,6 +408,14 @@ static void tell_stop_begun(struct collect *collect)
 	tell_stopped(&collect->tell, NULL, collect->stopped, collect->since);
 }
 
+/* Workers are started one after the other: those of plugins before those of collectors. */
+static void ask_first(struct collect *collect, bool collectors)
+{
+	for (size_t i = 0; i < collect->now.plan->plugin_count; i++)
+		if (collect->now.runners[i].remote && collect->now.runners[i].plugin->collector == collectors)
+			ask_remote(collect, i, 0);
+}
+
 static int start(struct collect *collect, struct error *error)
 {
 	if (collect->running)
@@ -421,10 +430,9 @@ static int start(struct collect *collect, struct error *error)
 	collect->sink.started(collect->sink.context, collect->since);
 	begin_schedules(collect);
 	tell_stop_ended(collect);
-	for (size_t i = 0; i < collect->now.plan->plugin_count; i++)
-		if (collect->now.runners[i].remote)
-			ask_remote(collect, i, 0);
+	ask_first(collect, false);
 	deliver_round(collect);
+	ask_first(collect, true);
 	set_ticker(collect);
 	return 0;
 }
@@ -504,19 +512,33 @@ static bool obey(struct collect *collect)
 
 /* --- the thread --------------------------------------------------------------------------------------------------- */
 
-static void read_exits(struct collect *collect)
+/* A worker is there, or is not, or has ended: whose it is, they know themselves. */
+static void pass_on(struct collect *collect, const struct nursery_notice *notice)
+{
+	bool spawned = notice->what == NURSERY_SPAWNED;
+
+	for (size_t i = 0; i < collect->now.plan->plugin_count; i++) {
+		struct remote *remote = collect->now.runners[i].remote;
+
+		if (remote && spawned)
+			remote_started(remote, notice);
+		else if (remote)
+			remote_exited(remote, notice->pid, notice->status);
+	}
+	if (spawned)
+		evaluate_started(collect->evaluate, notice);
+	else
+		evaluate_exited(collect->evaluate, notice->pid, notice->status);
+}
+
+static void read_notices(struct collect *collect)
 {
 	struct epoll_event event = {0};
-	pid_t pid;
-	int status;
+	struct nursery_notice notice;
 
-	while (nursery_exited(collect->nursery, &pid, &status)) {
-		for (size_t i = 0; i < collect->now.plan->plugin_count; i++)
-			if (collect->now.runners[i].remote)
-				remote_exited(collect->now.runners[i].remote, pid, status);
-		evaluate_exited(collect->evaluate, pid, status);
-	}
-	if (pid != 0 || collect->orphaned)
+	while (nursery_next(collect->nursery, &notice) == NURSERY_SPAWNED || notice.what == NURSERY_EXITED)
+		pass_on(collect, &notice);
+	if (notice.what != NURSERY_ENDS || collect->orphaned)
 		return;
 	log_error(
 		"the process that workers come from has ended: what runs in workers is not sampled any more; restart pindrop");
@@ -540,21 +562,17 @@ static int timeout(const struct collect *collect)
 	return left <= 0 ? 0 : (int)(left / CLOCK_MILLISECOND) + 1;
 }
 
-/* Of the workers that are to be started, one: there may be many, and in between a tick may be due. */
 static void expire(struct collect *collect)
 {
 	int64_t now = clock_monotonic();
-	bool started = false;
 
 	for (size_t i = 0; i < collect->now.plan->plugin_count; i++) {
 		struct remote *remote = collect->now.runners[i].remote;
 
 		if (!remote)
 			continue;
-		if (now >= remote_deadline(remote) && !(started && remote_starts(remote))) {
-			started = started || remote_starts(remote);
+		if (now >= remote_deadline(remote))
 			remote_expire(remote);
-		}
 		note_stuck(collect, i);
 	}
 	if (now >= evaluate_deadline(collect->evaluate))
@@ -571,7 +589,7 @@ static bool handle(struct collect *collect, void *whom)
 	else if (whom == &collect->ticker.bell)
 		hear_bell(collect);
 	else if (whom == collect->nursery)
-		read_exits(collect);
+		read_notices(collect);
 	else if (whom == collect->evaluate)
 		evaluate_readable(collect->evaluate);
 	else
@@ -596,9 +614,8 @@ static void *live(void *context)
 				break;
 		}
 		expire(collect);
-		/* An exit may have been read while a worker was spawned (nursery.h). */
-		if (nursery_has_exits(collect->nursery))
-			read_exits(collect);
+		if (nursery_is_behind(collect->nursery))
+			read_notices(collect);
 	}
 	return NULL;
 }

@@ -43,10 +43,11 @@ struct evaluate {
 	struct link link;
 	bool set_up;
 	struct asked *asked;
-	size_t count, next;    /* next: whose turn it is */
-	struct asked *current; /* the worker is at it; NULL: it is idle */
-	int64_t patience;      /* how long it may take, ns */
-	int64_t deadline;      /* monotonic, ns */
+	size_t count, next;           /* next: whose turn it is */
+	struct asked *current;        /* the worker is at it, or will be when it is there; NULL: it is idle */
+	struct metric_window *window; /* to be shown then; NULL: it has been */
+	int64_t patience;             /* how long it may take, ns */
+	int64_t deadline;             /* monotonic, ns */
 };
 
 static void list_asked(struct evaluate *evaluate, const struct plan *plan)
@@ -97,6 +98,8 @@ struct evaluate *evaluate_new(const struct plan *plan, struct nursery *nursery, 
 static void end_worker(struct evaluate *evaluate)
 {
 	link_close(&evaluate->link);
+	free(evaluate->window);
+	evaluate->window = NULL;
 	evaluate->set_up = false;
 	evaluate->current = NULL;
 }
@@ -112,6 +115,7 @@ void evaluate_stop(struct evaluate *evaluate)
 
 void evaluate_free(struct evaluate *evaluate)
 {
+	end_worker(evaluate);
 	link_release(&evaluate->link);
 	forget_asked(evaluate);
 	free(evaluate);
@@ -231,15 +235,9 @@ static void send_window(struct evaluate *evaluate, const struct asked *asked, co
 	message_release(&message);
 }
 
-static void put(struct evaluate *evaluate, struct asked *asked, const struct metric_window *window)
+/* Puts the current question to the worker. */
+static void send_current(struct evaluate *evaluate)
 {
-	struct error error;
-
-	if (!evaluate->link.worker.pid && link_open(&evaluate->link, &error) < 0) {
-		fail(evaluate, asked, &error);
-		return;
-	}
-	evaluate->current = asked;
 	evaluate->patience = patience(evaluate);
 	if (!evaluate->set_up) {
 		send_setup(evaluate);
@@ -248,7 +246,27 @@ static void put(struct evaluate *evaluate, struct asked *asked, const struct met
 		evaluate->patience += CONFIG_RUN_MAX;
 	}
 	evaluate->deadline = clock_monotonic() + evaluate->patience;
-	send_window(evaluate, asked, window);
+	send_window(evaluate, evaluate->current, evaluate->window);
+	free(evaluate->window);
+	evaluate->window = NULL;
+}
+
+/* Takes the window. Where there is no worker the question waits for one. */
+static void put(struct evaluate *evaluate, struct asked *asked, struct metric_window *window)
+{
+	struct error error;
+
+	if (!evaluate->link.worker.pid && link_open(&evaluate->link, &error) < 0) {
+		free(window);
+		fail(evaluate, asked, &error);
+		return;
+	}
+	evaluate->current = asked;
+	evaluate->window = window;
+	if (evaluate->link.worker.pid)
+		send_current(evaluate);
+	else
+		evaluate->deadline = clock_monotonic() + NURSERY_SPAWN_MAX;
 }
 
 static void ask(struct evaluate *evaluate, struct asked *asked)
@@ -259,11 +277,12 @@ static void ask(struct evaluate *evaluate, struct asked *asked)
 	if (!window)
 		return;
 	/* Of what is not known there is nothing to be said. */
-	if (evaluate->plan->aggregates[asked->aggregate].fn != PLAN_FUNCTION && isnan(window->value))
-		succeed(evaluate, asked, NAN, NULL);
-	else
+	if (evaluate->plan->aggregates[asked->aggregate].fn == PLAN_FUNCTION || !isnan(window->value)) {
 		put(evaluate, asked, window);
+		return;
+	}
 	free(window);
+	succeed(evaluate, asked, NAN, NULL);
 }
 
 /* In turns, so that a slow one delays the others and does not displace them. */
@@ -296,6 +315,27 @@ static void lose_worker(struct evaluate *evaluate, bool late, const struct error
 	ask_next(evaluate);
 }
 
+/* The worker that was asked for is not there. */
+static void lose_start(struct evaluate *evaluate, const struct error *how)
+{
+	struct asked *asked = evaluate->current;
+
+	end_worker(evaluate);
+	if (asked)
+		fail(evaluate, asked, how);
+	ask_next(evaluate);
+}
+
+void evaluate_started(struct evaluate *evaluate, const struct nursery_notice *notice)
+{
+	int started = link_started(&evaluate->link, notice);
+
+	if (started < 0)
+		lose_start(evaluate, &notice->error);
+	else if (started > 0 && evaluate->current)
+		send_current(evaluate);
+}
+
 static void lose_mad(struct evaluate *evaluate)
 {
 	const struct error how = {"gave an answer that is none"};
@@ -317,10 +357,15 @@ int64_t evaluate_deadline(const struct evaluate *evaluate)
 
 void evaluate_expire(struct evaluate *evaluate)
 {
+	static const struct error late = {NURSERY_LATE};
 	struct error how;
 
 	if (!evaluate->current) {
 		ask_next(evaluate);
+		return;
+	}
+	if (evaluate->link.request) {
+		lose_start(evaluate, &late);
 		return;
 	}
 	error_set(&how, "has not answered for %.3g s", clock_seconds(evaluate->patience));

@@ -42,6 +42,9 @@ void evaluate_stop(struct evaluate *evaluate);
 /* The worker's socket is readable, writable or closed. */
 void evaluate_readable(struct evaluate *evaluate);
 
+/* The nursery has told of a worker that is there, or is not; perhaps ours. */
+void evaluate_started(struct evaluate *evaluate, const struct nursery_notice *notice);
+
 /* A process has ended, perhaps ours. */
 void evaluate_exited(struct evaluate *evaluate, pid_t pid, int status);
 

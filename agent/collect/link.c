@@ -9,18 +9,31 @@
 
 int link_open(struct link *link, struct error *error)
 {
+	link->request = nursery_request(link->nursery, link->kind, error);
+	return link->request ? 0 : -1;
+}
+
+int link_started(struct link *link, const struct nursery_notice *notice)
+{
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = link->whom};
 
-	if (nursery_spawn(link->nursery, link->kind, &link->worker, error) < 0)
+	if (!link->request || notice->tag != link->request)
+		return 0;
+	link->request = 0;
+	if (!notice->worker.pid)
 		return -1;
+	link->worker = notice->worker;
 	epoll_ctl(link->epoll, EPOLL_CTL_ADD, link->worker.socket, &event);
-	return 0;
+	return 1;
 }
 
 void link_close(struct link *link)
 {
+	if (link->request)
+		nursery_give_up(link->nursery, link->request);
 	if (link->worker.pid)
 		nursery_kill(link->nursery, link->worker.pid);
+	link->request = 0;
 	worker_release(&link->worker);
 	message_clear(&link->in);
 	message_clear(&link->out);

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "worker/message.h"
@@ -22,15 +23,20 @@ struct link {
 	void *whom;
 	link_get *get;        /* NULL: nothing is known */
 	void *context;        /* of `get` */
+	uint64_t request;     /* a worker is being started; 0: none is */
 	struct worker worker; /* pid 0: there is none */
 	struct message in;    /* what has come */
 	struct message out;   /* what has yet to go */
 };
 
-/* Starts a worker. 0, or -1 with the words. */
+/* Asks the nursery for a worker, and does not wait. 0, or -1 with the words. */
 int link_open(struct link *link, struct error *error);
 
-/* Closes its socket, by which a worker that is well ends by itself, and kills it. There may be none. */
+/* The nursery has told of a worker. 1: it is ours, and there; -1: it is ours, and not there (notice->error). 0: it is
+ * another's. */
+int link_started(struct link *link, const struct nursery_notice *notice);
+
+/* Closes its socket, by which a worker that is well ends by itself, and kills it. There may be none, or none yet. */
 void link_close(struct link *link);
 void link_release(struct link *link); /* … and frees all */
 

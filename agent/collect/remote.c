@@ -37,10 +37,9 @@ struct remote {
 
 	struct link link;
 	bool set_up;
-	bool starting; /* the current question is put to a new worker, when there is time */
 	struct question *questions;
 	size_t question_count;
-	struct question *current; /* the worker is at it; NULL: it is idle */
+	struct question *current; /* the worker is at it, or will be when it is there; NULL: it is idle */
 	int64_t asked;            /* monotonic, ns; of the current question */
 	int64_t asked_wall;
 	int64_t patience; /* how long it may take, ns */
@@ -92,10 +91,8 @@ static void fail(struct remote *remote, struct question *question, enum gap_reas
 	const struct remote_lost lost = {question->tick, question->on_tick, reason, error};
 
 	question->waiting = false;
-	if (remote->current == question) {
+	if (remote->current == question)
 		remote->current = NULL;
-		remote->starting = false;
-	}
 	remote->told(remote->context, question->family, NULL, &lost);
 }
 
@@ -316,16 +313,9 @@ static int64_t patience(const struct remote *remote)
 	                                        : interval;
 }
 
-/* Puts the question to the worker, a new one if there is none. */
-static void put_now(struct remote *remote, struct question *question)
+/* Puts the current question to the worker. */
+static void send_current(struct remote *remote)
 {
-	struct error error = {""};
-
-	if (!remote->link.worker.pid && start_worker(remote, &error) < 0) {
-		fail(remote, question, remote->reason, &error);
-		return;
-	}
-	remote->current = question;
 	remote->asked = clock_monotonic();
 	remote->asked_wall = clock_wall();
 	remote->patience = patience(remote);
@@ -336,22 +326,27 @@ static void put_now(struct remote *remote, struct question *question)
 		remote->patience += remote->plugin->collector ? CONFIG_RUN_MAX : 0;
 	}
 	remote->deadline = remote->asked + remote->patience;
-	send_request(remote, question);
+	send_request(remote, remote->current);
 }
 
-/* A collector is left alone for a while after an error, and its worker is started between other things
- * (remote_expire). */
+/* Where there is no worker the question waits for one. A collector is left alone for a while after an error. */
 static void put(struct remote *remote, struct question *question)
 {
-	if (!remote->plugin->collector || (remote->link.worker.pid && clock_monotonic() >= remote->retry_at)) {
-		put_now(remote, question);
-	} else if (clock_monotonic() < remote->retry_at) {
+	struct error error = {""};
+
+	if (remote->plugin->collector && clock_monotonic() < remote->retry_at) {
 		fail(remote, question, GAP_ERROR, &remote->words);
-	} else {
-		remote->current = question;
-		remote->starting = true;
-		remote->deadline = 0;
+		return;
 	}
+	if (!remote->link.worker.pid && start_worker(remote, &error) < 0) {
+		fail(remote, question, remote->reason, &error);
+		return;
+	}
+	remote->current = question;
+	if (remote->link.worker.pid)
+		send_current(remote);
+	else
+		remote->deadline = clock_monotonic() + NURSERY_SPAWN_MAX;
 }
 
 static void put_next(struct remote *remote)
@@ -408,6 +403,15 @@ static void lose_collector(struct remote *remote, enum gap_reason reason, const 
 		remote->told(remote->context, remote->questions[0].family, NULL, &idle);
 }
 
+static void pause_family(struct remote *remote, enum gap_reason reason)
+{
+	remote->reason = reason;
+	remote->retry_at = clock_monotonic() + remote->pause;
+	remote->pause = remote->pause ? 2 * remote->pause : FAMILY_PAUSE_MIN;
+	if (remote->pause > FAMILY_PAUSE_MAX)
+		remote->pause = FAMILY_PAUSE_MAX;
+}
+
 /* The worker is no more, or is not to be any more. With the name of an instance, the question is put again without it
  * at once; without, it has failed. */
 static void lose_worker(struct remote *remote, enum gap_reason reason, const struct error *how)
@@ -430,20 +434,34 @@ static void lose_worker(struct remote *remote, enum gap_reason reason, const str
 		put(remote, question);
 		return;
 	}
-	remote->reason = reason;
-	remote->retry_at = clock_monotonic() + remote->pause;
-	remote->pause = remote->pause ? 2 * remote->pause : FAMILY_PAUSE_MIN;
-	if (remote->pause > FAMILY_PAUSE_MAX)
-		remote->pause = FAMILY_PAUSE_MAX;
+	pause_family(remote, reason);
 	log_warning("%s: its worker %s", remote->plugin->name, how->text);
 	if (question)
 		fail(remote, question, reason, how);
 	put_next(remote);
 }
 
-bool remote_starts(const struct remote *remote)
+/* The worker that was asked for is not there. */
+static void lose_start(struct remote *remote, const struct error *how)
 {
-	return remote->starting;
+	end_worker(remote);
+	if (remote->plugin->collector)
+		rest(remote, how);
+	else
+		pause_family(remote, GAP_ERROR);
+	if (remote->current)
+		fail(remote, remote->current, GAP_ERROR, how);
+	put_next(remote);
+}
+
+void remote_started(struct remote *remote, const struct nursery_notice *notice)
+{
+	int started = link_started(&remote->link, notice);
+
+	if (started < 0)
+		lose_start(remote, &notice->error);
+	else if (started > 0 && remote->current)
+		send_current(remote);
 }
 
 int64_t remote_deadline(const struct remote *remote)
@@ -453,13 +471,11 @@ int64_t remote_deadline(const struct remote *remote)
 
 void remote_expire(struct remote *remote)
 {
-	struct question *question = remote->current;
+	static const struct error late = {NURSERY_LATE};
 	struct error how;
 
-	if (remote->starting) {
-		remote->starting = false;
-		remote->current = NULL;
-		put_now(remote, question);
+	if (remote->link.request) {
+		lose_start(remote, &late);
 		return;
 	}
 	error_set(&how, "has not answered for %.3g s", clock_seconds(remote->patience));

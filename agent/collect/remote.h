@@ -8,6 +8,9 @@
  * fresh worker takes the rest at once, and the old one is killed, or, where not even that ends it, left behind. The
  * instance is tried again some time after the process that hung on it has ended.
  *
+ * Nobody waits for a worker to be started either: the question does, for at most NURSERY_SPAWN_MAX, and its own time
+ * counts from when the worker is there.
+ *
  * Without such a name the whole family has failed, and is tried again after a time that doubles.
  *
  * A collector in Lua is asked in the same way, of a worker that runs pindrop.lua. It has the time that it was given and
@@ -97,13 +100,14 @@ void remote_stop(struct remote *remote);
 /* The worker's socket is readable, or closed. */
 void remote_readable(struct remote *remote);
 
+/* The nursery has told of a worker that is there, or is not; perhaps ours. */
+void remote_started(struct remote *remote, const struct nursery_notice *notice);
+
 /* A process has ended, perhaps one of ours. */
 void remote_exited(struct remote *remote, pid_t pid, int status);
 
 /* When remote_expire() is to be called: monotonic, ns; INT64_MAX: never. */
 int64_t remote_deadline(const struct remote *remote);
-bool remote_starts(
-	const struct remote *remote); /* that will start a collector's worker, which takes some milliseconds */
 void remote_expire(struct remote *remote);
 
 /* What hangs now. `*version` goes up with every change. */

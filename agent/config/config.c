@@ -33,16 +33,15 @@ static char *told_by(const struct worker *worker)
 static int await_exit(struct nursery *nursery, pid_t worker)
 {
 	int64_t deadline = clock_monotonic() + EXIT_MAX, left;
-	pid_t pid;
-	int status;
+	struct nursery_notice notice;
 
 	while ((left = deadline - clock_monotonic()) > 0) {
 		struct pollfd ends = {.fd = nursery_fd(nursery), .events = POLLIN};
 
-		while (nursery_exited(nursery, &pid, &status))
-			if (pid == worker)
-				return status;
-		if (pid == 0)
+		while (nursery_next(nursery, &notice) == NURSERY_EXITED)
+			if (notice.pid == worker)
+				return notice.status;
+		if (notice.what == NURSERY_ENDS)
 			break;
 		poll(&ends, 1, (int)(left / CLOCK_MILLISECOND) + 1);
 	}

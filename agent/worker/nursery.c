@@ -40,9 +40,6 @@
 #define SANITIZED false
 #endif
 
-/* How long the agent waits for the nursery to fork: it does nothing else. */
-#define SPAWN_MAX (5 * CLOCK_SECOND)
-
 #define NURSERY_ENDED "the process that starts workers has ended; restart pindrop"
 
 /* How long the nursery waits, at its end, for workers that it has killed. Those that cannot die are left to init. */
@@ -433,11 +430,25 @@ static int live(int control, const struct worker_kind *const *kinds, size_t coun
 
 /* --- the agent's side --------------------------------------------------------------------------------------- */
 
+/* A worker that was asked for. */
+struct wish {
+	size_t kind;
+	uint64_t tag;
+	bool given_up; /* whoever asked does not want it any more */
+};
+
 struct nursery {
 	pid_t pid; /* 0: this is a branch */
 	int control;
-	struct notice *exits; /* that were read while another answer was awaited */
-	size_t exit_count;
+	bool ended;
+	uint64_t tags;       /* how many were given */
+	struct wish *wishes; /* in the order in which they were asked for */
+	size_t wish_count;
+	bool sent;    /* the first of them: one is under way at a time, so that requests never fill the socket */
+	pid_t *kills; /* that found no room in the socket */
+	size_t kill_count;
+	struct nursery_notice *kept; /* what was read while nursery_spawn() waited */
+	size_t kept_count;
 };
 
 struct nursery *nursery_start(const struct worker_kind *const *kinds, size_t count, struct error *error)
@@ -495,96 +506,248 @@ void nursery_stop(struct nursery *nursery)
 	close(nursery->control);
 	while (nursery->pid && waitpid(nursery->pid, NULL, 0) < 0 && errno == EINTR)
 		continue;
-	free(nursery->exits);
+	for (size_t i = 0; i < nursery->kept_count; i++)
+		worker_release(&nursery->kept[i].worker);
+	free(nursery->kept);
+	free(nursery->kills);
+	free(nursery->wishes);
 	free(nursery);
 }
 
-static void keep_exit(struct nursery *nursery, const struct notice *notice)
+/* Sends without waiting for room. */
+static int send_request(const struct nursery *nursery, const struct request *request)
 {
-	nursery->exits = memory_resize(nursery->exits, nursery->exit_count + 1, sizeof(*nursery->exits));
-	nursery->exits[nursery->exit_count++] = *notice;
+	return send(nursery->control, request, sizeof(*request), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -1 : 0;
 }
 
-/* Waits for the answer to SPAWN; exits that come before it are kept. */
-static int await_spawned(struct nursery *nursery, struct notice *notice, int fds[2])
+/* --- workers that end --- */
+
+static void send_kills(struct nursery *nursery)
 {
-	int64_t deadline = clock_monotonic() + SPAWN_MAX;
+	size_t sent = 0;
 
-	for (;;) {
-		struct pollfd control = {.fd = nursery->control, .events = POLLIN};
-		int got = receive_notice(nursery->control, notice, fds);
-		int64_t left = deadline - clock_monotonic();
+	while (sent < nursery->kill_count) {
+		const struct request request = {.verb = KILL, .pid = nursery->kills[sent]};
 
-		if (got < 0 || left <= 0)
-			return -1;
-		if (got && notice->verb == SPAWNED)
-			return 0;
-		if (got)
-			keep_exit(nursery, notice);
-		else
-			poll(&control, 1, (int)(left / CLOCK_MILLISECOND) + 1);
+		if (send_request(nursery, &request) < 0 && errno == EAGAIN)
+			break;
+		sent++;
 	}
+	nursery->kill_count -= sent;
+	memmove(nursery->kills, nursery->kills + sent, nursery->kill_count * sizeof(*nursery->kills));
+}
+
+/* Where the nursery has ended, its workers have too. */
+void nursery_kill(struct nursery *nursery, pid_t pid)
+{
+	nursery->kills = memory_resize(nursery->kills, nursery->kill_count + 1, sizeof(*nursery->kills));
+	nursery->kills[nursery->kill_count++] = pid;
+	send_kills(nursery);
+}
+
+bool nursery_is_behind(const struct nursery *nursery)
+{
+	return nursery->kill_count > 0;
+}
+
+/* --- workers that are asked for --- */
+
+static void remove_wish(struct nursery *nursery, size_t index)
+{
+	struct wish *wish = &nursery->wishes[index];
+
+	memmove(wish, wish + 1, (--nursery->wish_count - index) * sizeof(*wish));
+}
+
+/* Sends the first wish, where none is under way. -1: the nursery has ended. */
+static int send_wish(struct nursery *nursery)
+{
+	struct request request = {.verb = SPAWN};
+
+	if (nursery->sent || nursery->wish_count == 0)
+		return 0;
+	request.kind = nursery->wishes[0].kind;
+	nursery->sent = send_request(nursery, &request) == 0;
+	return nursery->sent || errno == EAGAIN ? 0 : -1;
+}
+
+uint64_t nursery_request(struct nursery *nursery, size_t kind, struct error *error)
+{
+	const struct wish wish = {.kind = kind, .tag = nursery->tags + 1};
+
+	nursery->wishes = memory_resize(nursery->wishes, nursery->wish_count + 1, sizeof(wish));
+	nursery->wishes[nursery->wish_count++] = wish;
+	if (nursery->ended || send_wish(nursery) < 0) {
+		nursery->wish_count--;
+		error_set(error, NURSERY_ENDED);
+		return 0;
+	}
+	return ++nursery->tags;
+}
+
+void nursery_give_up(struct nursery *nursery, uint64_t tag)
+{
+	for (size_t i = 0; i < nursery->wish_count; i++) {
+		if (nursery->wishes[i].tag != tag)
+			continue;
+		nursery->wishes[i].given_up = true;
+		if (i > 0 || !nursery->sent)
+			remove_wish(nursery, i);
+		return;
+	}
+}
+
+/* Takes over what came with a worker's notice. -1 with the words. */
+static int take_worker(struct nursery *nursery, const struct notice *notice, const int fds[2],
+                       struct nursery_notice *told)
+{
+	void *page;
+
+	if (!notice->pid)
+		return error_set(&told->error, "cannot start a worker: %s", strerror(notice->status));
+	page = mmap(NULL, sizeof(struct worker_page), PROT_READ, MAP_SHARED, fds[1], 0);
+	if (page == MAP_FAILED) {
+		error_set(&told->error, "cannot map a worker's page: %s", strerror(errno));
+		nursery_kill(nursery, notice->pid);
+		return -1;
+	}
+	told->worker = (struct worker){.pid = notice->pid, .socket = fds[0], .page = page};
+	return 0;
+}
+
+static void close_both(const int fds[2])
+{
+	for (size_t i = 0; i < 2; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+/* False: nobody wants it. */
+static bool take_spawned(struct nursery *nursery, const struct notice *notice, int fds[2], struct nursery_notice *told)
+{
+	bool wanted = nursery->sent && !nursery->wishes[0].given_up;
+
+	if (!wanted && notice->pid)
+		nursery_kill(nursery, notice->pid);
+	else if (wanted && take_worker(nursery, notice, fds, told) == 0)
+		fds[0] = -1;
+	close_both(fds);
+	if (!nursery->sent)
+		return false;
+	told->tag = nursery->wishes[0].tag;
+	remove_wish(nursery, 0);
+	nursery->sent = false;
+	return wanted;
+}
+
+/* The nursery has ended: what was asked for will not come. */
+static enum nursery_told tell_end(struct nursery *nursery, struct nursery_notice *told)
+{
+	nursery->ended = true;
+	while (nursery->wish_count > 0) {
+		const struct wish wish = nursery->wishes[0];
+
+		remove_wish(nursery, 0);
+		nursery->sent = false;
+		if (wish.given_up)
+			continue;
+		told->tag = wish.tag;
+		error_set(&told->error, NURSERY_ENDED);
+		return NURSERY_SPAWNED;
+	}
+	return NURSERY_ENDS;
+}
+
+/* What has come, without waiting. */
+static enum nursery_told read_notice(struct nursery *nursery, struct nursery_notice *told)
+{
+	for (;;) {
+		int fds[FDS_MAX] = {-1, -1}, got;
+		struct notice notice;
+
+		*told = (struct nursery_notice){.tag = 0};
+		if (nursery->ended)
+			return tell_end(nursery, told);
+		send_kills(nursery);
+		send_wish(nursery);
+		got = receive_notice(nursery->control, &notice, fds);
+		if (got < 0)
+			return tell_end(nursery, told);
+		if (got == 0)
+			return NURSERY_SILENT;
+		if (notice.verb == EXITED) {
+			told->pid = notice.pid;
+			told->status = notice.status;
+			return NURSERY_EXITED;
+		}
+		if (take_spawned(nursery, &notice, fds, told)) {
+			send_wish(nursery);
+			return NURSERY_SPAWNED;
+		}
+	}
+}
+
+enum nursery_told nursery_next(struct nursery *nursery, struct nursery_notice *told)
+{
+	if (nursery->kept_count > 0) {
+		*told = nursery->kept[0];
+		memmove(nursery->kept, nursery->kept + 1, --nursery->kept_count * sizeof(*nursery->kept));
+	} else {
+		enum nursery_told what = read_notice(nursery, told);
+
+		told->what = what;
+	}
+	return told->what;
+}
+
+/* --- waiting for one --- */
+
+static void keep(struct nursery *nursery, const struct nursery_notice *notice)
+{
+	nursery->kept = memory_resize(nursery->kept, nursery->kept_count + 1, sizeof(*nursery->kept));
+	nursery->kept[nursery->kept_count++] = *notice;
+}
+
+/* Waits for the worker; what comes before it is kept. */
+static int await_worker(struct nursery *nursery, uint64_t tag, struct nursery_notice *notice)
+{
+	int64_t deadline = clock_monotonic() + NURSERY_SPAWN_MAX, left;
+
+	while ((left = deadline - clock_monotonic()) > 0) {
+		struct pollfd control = {.fd = nursery->control, .events = POLLIN};
+
+		enum nursery_told what = read_notice(nursery, notice);
+
+		notice->what = what;
+		if (notice->what == NURSERY_SPAWNED && notice->tag == tag)
+			return notice->worker.pid ? 0 : -1;
+		if (notice->what == NURSERY_SILENT)
+			poll(&control, 1, (int)(left / CLOCK_MILLISECOND) + 1);
+		else
+			keep(nursery, notice);
+	}
+	nursery_give_up(nursery, tag);
+	return error_set(&notice->error, NURSERY_LATE);
 }
 
 int nursery_spawn(struct nursery *nursery, size_t kind, struct worker *worker, struct error *error)
 {
-	const struct request request = {.verb = SPAWN, .kind = kind};
-	struct notice notice = {0};
-	int fds[2] = {-1, -1};
-	void *page;
+	uint64_t tag = nursery_request(nursery, kind, error);
+	struct nursery_notice notice;
 
-	if (send(nursery->control, &request, sizeof(request), MSG_NOSIGNAL) < 0 || await_spawned(nursery, &notice, fds) < 0)
-		return error_set(error, NURSERY_ENDED);
-	if (!notice.pid)
-		return error_set(error, "cannot start a worker: %s", strerror(notice.status));
-	page = mmap(NULL, sizeof(struct worker_page), PROT_READ, MAP_SHARED, fds[1], 0);
-	close(fds[1]);
-	if (page == MAP_FAILED) {
-		error_set(error, "cannot map a worker's page: %s", strerror(errno));
-		close(fds[0]);
-		nursery_kill(nursery, notice.pid);
+	if (!tag)
+		return -1;
+	if (await_worker(nursery, tag, &notice) < 0) {
+		*error = notice.error;
 		return -1;
 	}
-	*worker = (struct worker){.pid = notice.pid, .socket = fds[0], .page = page};
+	*worker = notice.worker;
 	return 0;
-}
-
-void nursery_kill(struct nursery *nursery, pid_t pid)
-{
-	const struct request request = {.verb = KILL, .pid = pid};
-
-	/* Where the nursery has ended, its workers have too. */
-	(void)!send(nursery->control, &request, sizeof(request), MSG_NOSIGNAL);
 }
 
 int nursery_fd(const struct nursery *nursery)
 {
 	return nursery->control;
-}
-
-bool nursery_has_exits(const struct nursery *nursery)
-{
-	return nursery->exit_count > 0;
-}
-
-bool nursery_exited(struct nursery *nursery, pid_t *pid, int *status)
-{
-	struct notice notice;
-	int fds[2] = {-1, -1}, got;
-
-	if (nursery->exit_count > 0) {
-		*pid = nursery->exits[0].pid;
-		*status = nursery->exits[0].status;
-		memmove(nursery->exits, nursery->exits + 1, --nursery->exit_count * sizeof(*nursery->exits));
-		return true;
-	}
-	got = receive_notice(nursery->control, &notice, fds);
-	*pid = got < 0 ? 0 : -1;
-	if (got <= 0 || notice.verb != EXITED)
-		return false;
-	*pid = notice.pid;
-	*status = notice.status;
-	return true;
 }
 
 void worker_release(struct worker *worker)

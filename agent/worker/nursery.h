@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 
 /* A page of memory that agent and worker share, so that the agent can see where a worker is that no longer answers. */
@@ -46,20 +47,44 @@ void nursery_stop(struct nursery *nursery); /* ends all workers at once, never w
  * first, which ends its workers. Made by the thread that uses `nursery`. */
 struct nursery *nursery_branch(struct nursery *nursery, struct error *error);
 
-/* Starts a worker; returns when its process exists. Release the worker with worker_release(). */
+/* How long whoever asks for a worker waits for it: what takes the nursery longer is nothing that it does itself. */
+#define NURSERY_SPAWN_MAX (5 * CLOCK_SECOND)
+#define NURSERY_LATE "a process for it could not be started in 5 s"
+
+/* Asks for a worker, and never waits. The answer is a notice with the tag that this returns; one comes in any case, but
+ * for what was given up. 0 with the words: the nursery has ended. */
+uint64_t nursery_request(struct nursery *nursery, size_t kind, struct error *error);
+
+/* The worker is not wanted any more: if there will be one, it is ended, and not told. */
+void nursery_give_up(struct nursery *nursery, uint64_t tag);
+
+/* Asks for a worker and waits for it. Release it with worker_release(). */
 int nursery_spawn(struct nursery *nursery, size_t kind, struct worker *worker, struct error *error);
 
-/* Ends a worker, with all that it has started, by SIGKILL. That it has ended is told by nursery_exited(). Harmless for one that has. */
+/* Ends a worker, with all that it has started, by SIGKILL, and never waits. That it has ended is told by a notice.
+ * Harmless for one that has. */
 void nursery_kill(struct nursery *nursery, pid_t pid);
 
-/* Readable when a worker has exited. One that exited while another was spawned has been read already: whether there is
- * one, nursery_has_exits() tells without a system call. */
-int nursery_fd(const struct nursery *nursery);
-bool nursery_has_exits(const struct nursery *nursery);
+struct nursery_notice {
+	enum nursery_told {
+		NURSERY_SILENT,  /* there is nothing to be told for now */
+		NURSERY_SPAWNED, /* a worker is there, or could not be started */
+		NURSERY_EXITED,  /* one has ended; that it was there has been told before */
+		NURSERY_ENDS     /* the nursery itself has, and there will never be anything else */
+	} what;
+	uint64_t tag;         /* of SPAWNED */
+	struct worker worker; /* of SPAWNED: the reader's from now on; pid 0: there is none, and why is in `error` */
+	struct error error;
+	pid_t pid;  /* of EXITED */
+	int status; /* of EXITED: as of wait(2) */
+};
 
-/* The next worker that has exited, with its status as of wait(2). False: no more for now (*pid is -1), or ever, as the
- * nursery itself has died (*pid is 0). Does not wait. */
-bool nursery_exited(struct nursery *nursery, pid_t *pid, int *status);
+/* The next notice; never waits. To be asked until it is silent when nursery_fd() is readable; before one waits for that,
+ * where nursery_spawn() may have read some; and from time to time while nursery_is_behind(): kills then wait for room in
+ * the nursery's socket, and go with this. */
+enum nursery_told nursery_next(struct nursery *nursery, struct nursery_notice *notice);
+int nursery_fd(const struct nursery *nursery);
+bool nursery_is_behind(const struct nursery *nursery);
 
 /* Closes the agent's end of the socket and unmaps the page. The worker then sees the end of its input. */
 void worker_release(struct worker *worker);

@@ -11,6 +11,7 @@ static int faked_gettime(clockid_t id, struct timespec *now);
 #undef clock_gettime
 
 #include <math.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -192,16 +193,24 @@ static void evaluate(struct record *record, const char *text)
 	record->evaluate = evaluate_new(&record->plan, record->nursery, 0, record->epoll, &record->sink, noted, record);
 }
 
+static void read_notices(struct record *record)
+{
+	struct nursery_notice notice;
+
+	while (nursery_next(record->nursery, &notice) == NURSERY_SPAWNED || notice.what == NURSERY_EXITED)
+		if (notice.what == NURSERY_SPAWNED)
+			evaluate_started(record->evaluate, &notice);
+		else
+			evaluate_exited(record->evaluate, notice.pid, notice.status);
+}
+
 static void turn(struct record *record)
 {
 	struct epoll_event event;
-	pid_t pid;
-	int status;
 
 	if (epoll_wait(record->epoll, &event, 1, 2) == 1)
 		evaluate_readable(record->evaluate);
-	while (nursery_exited(record->nursery, &pid, &status))
-		evaluate_exited(record->evaluate, pid, status);
+	read_notices(record);
 	if (clock_monotonic() >= evaluate_deadline(record->evaluate))
 		evaluate_expire(record->evaluate);
 }
@@ -428,6 +437,61 @@ static void a_file_that_fails_is_told_of_each(void **state)
 	assert_words(&record->results[C], "pindrop.lua:1: at once");
 }
 
+static void await_notice(struct record *record)
+{
+	struct pollfd told = {.fd = nursery_fd(record->nursery), .events = POLLIN};
+
+	assert_int_equal(poll(&told, 1, PATIENCE / MS), 1);
+}
+
+/* The first is asked for, and waits for the worker. */
+static void ask(struct record *record)
+{
+	record->tick += S;
+	evaluate_sampled(record->evaluate, 0, record->tick);
+	skipped += 100 * MS;
+	evaluate_expire(record->evaluate);
+	assert_int_equal(record->results[A].asked, 1);
+	await_notice(record);
+}
+
+static void a_worker_is_started_while_other_things_are_done(void **state)
+{
+	struct record *record = *state;
+
+	evaluate(record, FN("a", "return 1") OTHERS);
+	ask(record);
+	skipped += NURSERY_SPAWN_MAX - MS;
+	read_notices(record);
+	assert_true(evaluate_deadline(record->evaluate) > clock_monotonic() + NURSERY_SPAWN_MAX);
+	settle(record);
+	assert_true(record->results[A].value == 1 && record->results[C].value == 3);
+	/* At a stop, and at an end, it is not wanted any more. */
+	for (int i = 0; i < 2; i++) {
+		evaluate(record, FN("a", "return 1") OTHERS);
+		ask(record);
+		if (i == 0)
+			evaluate_stop(record->evaluate);
+		else
+			forget(record);
+	}
+}
+
+static void a_worker_that_does_not_come_is_a_failure(void **state)
+{
+	struct record *record = *state;
+
+	evaluate(record, FN("a", "return 1") OTHERS);
+	ask(record);
+	skipped += NURSERY_SPAWN_MAX;
+	evaluate_expire(record->evaluate);
+	assert_words(&record->results[A], "a process for it could not be started in 5 s");
+	/* The others ask for one anew; that of before comes to nobody. */
+	settle(record);
+	assert_true(record->results[B].value == 2 && record->results[C].value == 3);
+	assert_int_equal(record->results[A].asked, 1);
+}
+
 /* --- another plan ------------------------------------------------------------------------------------------------ */
 
 static void the_same_lua_goes_on(void **state)
@@ -466,6 +530,8 @@ int main(void)
 		TEST(once_well_it_is_as_before),
 		TEST(the_others_go_on),
 		TEST(a_file_that_fails_is_told_of_each),
+		TEST(a_worker_is_started_while_other_things_are_done),
+		TEST(a_worker_that_does_not_come_is_a_failure),
 		TEST(the_same_lua_goes_on),
 	};
 

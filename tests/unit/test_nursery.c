@@ -1,4 +1,5 @@
 /* links: agent/worker/nursery.c agent/worker/message.c agent/base/memory.c agent/base/clock.c agent/base/error.c */
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -152,18 +153,24 @@ static struct worker spawn(struct nursery *nursery, size_t kind)
 	return worker;
 }
 
+/* The next that is told. */
+static void await_notice(struct nursery *nursery, struct nursery_notice *notice)
+{
+	struct pollfd told = {.fd = nursery_fd(nursery), .events = POLLIN};
+
+	while (nursery_next(nursery, notice) == NURSERY_SILENT)
+		assert_true(poll(&told, 1, nursery_is_behind(nursery) ? 10 : 20000) == 1 || nursery_is_behind(nursery));
+}
+
 static int await_exit(struct nursery *nursery, pid_t wanted)
 {
 	for (;;) {
-		struct pollfd ends = {.fd = nursery_fd(nursery), .events = POLLIN};
-		pid_t pid;
-		int status;
+		struct nursery_notice notice;
 
-		while (nursery_exited(nursery, &pid, &status))
-			if (pid == wanted)
-				return status;
-		assert_int_not_equal(pid, 0);
-		assert_int_equal(poll(&ends, 1, 20000), 1);
+		await_notice(nursery, &notice);
+		assert_int_equal(notice.what, NURSERY_EXITED);
+		if (notice.pid == wanted)
+			return notice.status;
 	}
 }
 
@@ -253,8 +260,8 @@ static void the_end_of_the_nursery_is_told(void **state)
 	struct worker worker = spawn(*state, ANCESTRY), none = {0};
 	struct message message = {0};
 	struct error error = {""};
-	pid_t nursery = 0, pid = 1;
-	int status;
+	struct nursery_notice notice;
+	pid_t nursery = 0;
 
 	assert_int_equal(message_receive(worker.socket, &message, 20 * CLOCK_SECOND), 1);
 	assert_true(message_get(&message, &nursery, sizeof(nursery)));
@@ -264,8 +271,8 @@ static void the_end_of_the_nursery_is_told(void **state)
 	assert_int_equal(nursery_spawn(*state, ECHO, &none, &error), -1);
 	assert_string_equal(error.text, "the process that starts workers has ended; restart pindrop");
 	assert_null(none.page);
-	assert_false(nursery_exited(*state, &pid, &status));
-	assert_int_equal(pid, 0);
+	assert_int_equal(nursery_next(*state, &notice), NURSERY_ENDS);
+	assert_int_equal(nursery_request(*state, ECHO, &error), 0);
 	nursery_kill(*state, worker.pid); /* harmless */
 	message_release(&message);
 	worker_release(&worker);
@@ -275,22 +282,16 @@ static void exits_are_not_lost_while_others_are_spawned(void **state)
 {
 	enum { MANY = 20 };
 	struct worker workers[MANY];
+	struct nursery_notice notice;
 	size_t exited = 0;
 
 	for (size_t i = 0; i < MANY; i++) {
 		workers[i] = spawn(*state, HANG);
 		nursery_kill(*state, workers[i].pid);
 	}
-	while (exited < MANY) {
-		struct pollfd ends = {.fd = nursery_fd(*state), .events = POLLIN};
-		pid_t pid;
-		int status;
-
-		while (nursery_exited(*state, &pid, &status))
-			exited++;
-		assert_true(exited == MANY || poll(&ends, 1, 20000) == 1);
-	}
-	assert_false(nursery_has_exits(*state));
+	for (; exited < MANY; exited++)
+		await_notice(*state, &notice);
+	assert_int_equal(nursery_next(*state, &notice), NURSERY_SILENT);
 	for (size_t i = 0; i < MANY; i++)
 		worker_release(&workers[i]);
 }
@@ -379,18 +380,15 @@ static void a_branch_has_workers_of_its_own(void **state)
 	struct error error;
 	struct nursery *branch = nursery_branch(*state, &error);
 	struct worker there = spawn(branch, HANG), here = spawn(*state, HANG);
-	pid_t pid;
-	int status;
+	struct nursery_notice notice;
 
 	assert_int_not_equal(nursery_fd(branch), nursery_fd(*state));
 	nursery_kill(branch, there.pid);
 	assert_true(WIFSIGNALED(await_exit(branch, there.pid)));
-	assert_false(nursery_exited(*state, &pid, &status));
-	assert_int_equal(pid, -1);
+	assert_int_equal(nursery_next(*state, &notice), NURSERY_SILENT);
 	nursery_kill(*state, here.pid);
 	assert_true(WIFSIGNALED(await_exit(*state, here.pid)));
-	assert_false(nursery_exited(branch, &pid, &status));
-	assert_int_equal(pid, -1);
+	assert_int_equal(nursery_next(branch, &notice), NURSERY_SILENT);
 	nursery_stop(branch);
 	worker_release(&there);
 	worker_release(&here);
@@ -403,8 +401,7 @@ static void a_branch_is_closed(void **state)
 	struct nursery *branch = nursery_branch(*state, &error), *other = nursery_branch(*state, &error);
 	struct worker worker = spawn_with_child(branch), here = spawn(*state, ECHO), there = spawn(other, ECHO);
 	struct message message = {0};
-	pid_t pid;
-	int status;
+	struct nursery_notice notice;
 
 	nursery_stop(branch);
 	assert_nothing_left(&worker);
@@ -412,8 +409,7 @@ static void a_branch_is_closed(void **state)
 	assert_int_equal(message_receive(here.socket, &message, 20 * CLOCK_SECOND), 1);
 	send_text(&there, "hello");
 	assert_int_equal(message_receive(there.socket, &message, 20 * CLOCK_SECOND), 1);
-	assert_false(nursery_exited(*state, &pid, &status));
-	assert_int_equal(pid, -1);
+	assert_int_equal(nursery_next(*state, &notice), NURSERY_SILENT);
 	branch = nursery_branch(*state, &error);
 	worker = spawn_with_child(branch);
 	nursery_stop(branch);
@@ -462,6 +458,179 @@ static void a_worker_has_a_name_and_signals_of_its_own(void **state)
 	worker_release(&worker);
 }
 
+/* --- without waiting --------------------------------------------------------------------------------------------- */
+
+/* The nursery's own process, from a worker that tells it. */
+static pid_t nursery_of(struct nursery *nursery)
+{
+	struct worker worker = spawn(nursery, ANCESTRY);
+	struct message message = {0};
+	pid_t parent = 0;
+
+	assert_int_equal(message_receive(worker.socket, &message, 20 * CLOCK_SECOND), 1);
+	assert_true(message_get(&message, &parent, sizeof(parent)));
+	nursery_kill(nursery, worker.pid);
+	await_exit(nursery, worker.pid);
+	worker_release(&worker);
+	message_release(&message);
+	return parent;
+}
+
+static uint64_t request(struct nursery *nursery, size_t kind)
+{
+	struct error error = {""};
+	uint64_t tag = nursery_request(nursery, kind, &error);
+
+	assert_true(tag > 0);
+	return tag;
+}
+
+static struct worker await_worker(struct nursery *nursery, uint64_t tag)
+{
+	struct nursery_notice notice;
+
+	await_notice(nursery, &notice);
+	assert_int_equal(notice.what, NURSERY_SPAWNED);
+	assert_true(notice.tag == tag && notice.worker.pid > 0);
+	return notice.worker;
+}
+
+/* However many are asked for, and though the nursery stands still. Each comes in its turn. */
+static void what_is_asked_for_comes_later(void **state)
+{
+	enum { MANY = 500 };
+	pid_t nursery = nursery_of(*state);
+	uint64_t tags[MANY];
+	struct worker workers[3];
+	struct nursery_notice notice;
+
+	assert_int_equal(kill(nursery, SIGSTOP), 0);
+	for (size_t i = 0; i < MANY; i++)
+		tags[i] = request(*state, i == 1 ? CRASH : ECHO);
+	assert_int_equal(nursery_next(*state, &notice), NURSERY_SILENT);
+	for (size_t i = 3; i < MANY; i++)
+		nursery_give_up(*state, tags[i]);
+	assert_int_equal(kill(nursery, SIGCONT), 0);
+	workers[0] = await_worker(*state, tags[0]);
+	workers[1] = await_worker(*state, tags[1]);
+	/* It has ended, perhaps before that it was there was read. That is told first. */
+	for (size_t i = 0; i < 2; i++) {
+		await_notice(*state, &notice);
+		if (notice.what == NURSERY_SPAWNED)
+			workers[2] = notice.worker;
+		else
+			assert_int_equal(notice.pid, workers[1].pid);
+	}
+	send_text(&workers[2], "hello");
+	assert_string_equal(workers[1].page->place, "/mnt/broken");
+	for (size_t i = 0; i < 3; i++)
+		worker_release(&workers[i]);
+}
+
+static size_t count_open(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	size_t count = 0;
+
+	assert_non_null(folder);
+	while (readdir(folder))
+		count++;
+	closedir(folder);
+	return count;
+}
+
+/* One that is there already, one that is being started, one that waits its turn. */
+static void what_is_given_up_is_ended_and_not_told(void **state)
+{
+	pid_t nursery = nursery_of(*state);
+	size_t before = count_open();
+	uint64_t first = request(*state, HANG), second = request(*state, HANG), third = request(*state, ECHO);
+	struct pollfd told = {.fd = nursery_fd(*state), .events = POLLIN};
+	struct nursery_notice notice;
+	struct worker worker;
+
+	assert_int_equal(poll(&told, 1, 20000), 1);
+	nursery_give_up(*state, first);
+	assert_int_equal(kill(nursery, SIGSTOP), 0);
+	assert_int_equal(nursery_next(*state, &notice), NURSERY_SILENT);
+	nursery_give_up(*state, second);
+	nursery_give_up(*state, second);
+	nursery_give_up(*state, 1000);
+	assert_int_equal(kill(nursery, SIGCONT), 0);
+	/* They never end by themselves. */
+	for (size_t exited = 0; exited < 2;) {
+		await_notice(*state, &notice);
+		if (notice.what == NURSERY_SPAWNED) {
+			assert_true(notice.tag == third);
+			worker = notice.worker;
+			continue;
+		}
+		assert_true(WIFSIGNALED(notice.status) && WTERMSIG(notice.status) == SIGKILL);
+		exited++;
+	}
+	worker_release(&worker);
+	assert_int_equal(count_open(), before);
+}
+
+/* Kills that find no room are kept: nobody waits, and none is lost. */
+static void kills_are_not_lost(void **state)
+{
+	enum { MANY = 5000 };
+	struct worker first = spawn(*state, HANG), last = spawn(*state, HANG);
+	pid_t nursery = nursery_of(*state);
+
+	assert_int_equal(kill(nursery, SIGSTOP), 0);
+	for (size_t i = 0; i < MANY; i++)
+		nursery_kill(*state, first.pid);
+	assert_true(nursery_is_behind(*state));
+	nursery_kill(*state, last.pid);
+	assert_int_equal(kill(nursery, SIGCONT), 0);
+	assert_int_equal(WTERMSIG(await_exit(*state, first.pid)), SIGKILL);
+	assert_int_equal(WTERMSIG(await_exit(*state, last.pid)), SIGKILL);
+	assert_false(nursery_is_behind(*state));
+	worker_release(&first);
+	worker_release(&last);
+}
+
+/* Who waits, waits for his own: what comes before is kept for who reads it. */
+static void waiting_for_one_loses_no_other(void **state)
+{
+	uint64_t tag = request(*state, ECHO);
+	struct worker own = spawn(*state, CRASH), other;
+
+	other = await_worker(*state, tag);
+	send_text(&other, "hello");
+	assert_int_equal(WTERMSIG(await_exit(*state, own.pid)), SIGABRT);
+	worker_release(&own);
+	worker_release(&other);
+	/* And what nobody has read is closed with the handle. */
+	request(*state, ECHO);
+	own = spawn(*state, ECHO);
+	worker_release(&own);
+}
+
+static void what_was_asked_of_one_that_dies_is_told(void **state)
+{
+	pid_t nursery = nursery_of(*state);
+	struct nursery_notice notice;
+	uint64_t tags[3];
+
+	assert_int_equal(kill(nursery, SIGSTOP), 0);
+	for (size_t i = 0; i < 3; i++)
+		tags[i] = request(*state, ECHO);
+	nursery_give_up(*state, tags[1]);
+	assert_int_equal(kill(nursery, SIGKILL), 0);
+	for (size_t i = 0; i < 3; i += 2) {
+		await_notice(*state, &notice);
+		assert_int_equal(notice.what, NURSERY_SPAWNED);
+		assert_true(notice.tag == tags[i]);
+		assert_int_equal(notice.worker.pid, 0);
+		assert_string_equal(notice.error.text, "the process that starts workers has ended; restart pindrop");
+	}
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(nursery_next(*state, &notice), NURSERY_ENDS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -479,6 +648,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_branch_is_closed, start, stop),
 		cmocka_unit_test(a_branch_ends_with_the_nursery),
 		cmocka_unit_test_setup_teardown(a_worker_has_a_name_and_signals_of_its_own, start, stop),
+		cmocka_unit_test_setup_teardown(what_is_asked_for_comes_later, start, stop),
+		cmocka_unit_test_setup_teardown(what_is_given_up_is_ended_and_not_told, start, stop),
+		cmocka_unit_test_setup_teardown(kills_are_not_lost, start, stop),
+		cmocka_unit_test_setup_teardown(waiting_for_one_loses_no_other, start, stop),
+		cmocka_unit_test_setup_teardown(what_was_asked_of_one_that_dies_is_told, start, stop),
 	};
 
 	return cmocka_run_group_tests_name("nursery", tests, NULL, NULL);

@@ -19,6 +19,7 @@ static int faked_gettime(clockid_t id, struct timespec *now);
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -155,13 +156,15 @@ static int get(void *context, const char *metric, const char *instance, double *
 static int start(void **state)
 {
 	struct record *record = memory_alloc(sizeof(*record));
+	struct epoll_event event = {.events = EPOLLIN};
 	struct error error = {""};
 
 	skipped = 0;
 	record->nursery = nursery_start(kinds, KINDS, &error);
 	record->epoll = epoll_create1(EPOLL_CLOEXEC);
 	*state = record;
-	return record->nursery && record->epoll >= 0 ? 0 : -1;
+	return record->nursery && epoll_ctl(record->epoll, EPOLL_CTL_ADD, nursery_fd(record->nursery), &event) == 0 ? 0
+	                                                                                                            : -1;
 }
 
 static int stop(void **state)
@@ -222,21 +225,38 @@ static void collect(struct record *record, const char *text)
 	collect_by_kind(record, SCRIPT, false, text);
 }
 
+static void read_notices(struct record *record)
+{
+	struct nursery_notice notice;
+
+	while (nursery_next(record->nursery, &notice) == NURSERY_SPAWNED || notice.what == NURSERY_EXITED)
+		if (notice.what == NURSERY_SPAWNED)
+			remote_started(record->remote, &notice);
+		else
+			remote_exited(record->remote, notice.pid, notice.status);
+}
+
 static void turn(struct record *record)
 {
 	struct epoll_event event;
 	int64_t left = remote_deadline(record->remote) - clock_monotonic();
-	pid_t pid;
-	int status;
 
 	if (left > 10 * MS)
 		left = 10 * MS;
-	if (epoll_wait(record->epoll, &event, 1, left <= 0 ? 0 : (int)(left / MS)) == 1)
+	if (epoll_wait(record->epoll, &event, 1, left <= 0 ? 0 : (int)(left / MS)) == 1 && event.data.ptr)
 		remote_readable(record->remote);
-	while (nursery_exited(record->nursery, &pid, &status))
-		remote_exited(record->remote, pid, status);
+	read_notices(record);
 	if (clock_monotonic() >= remote_deadline(record->remote))
 		remote_expire(record->remote);
+}
+
+/* Until the nursery has something to tell. */
+static void await_notice(struct record *record)
+{
+	struct epoll_event event;
+
+	assert_int_equal(epoll_wait(record->epoll, &event, 1, PATIENCE / MS), 1);
+	assert_null(event.data.ptr);
 }
 
 /* Waits until more is told. */
@@ -332,26 +352,73 @@ static void it_asks_for_metrics_while_it_works(void **state)
 	assert_true(value(record, 0, 1) == 7);
 }
 
-/* Whoever asks does not wait for a process to be forked. */
-static void a_worker_is_started_between_other_things(void **state)
+/* Whoever asks does not wait for a process to be forked; nor does what is asked run out of time meanwhile. */
+static void a_worker_is_started_while_other_things_are_done(void **state)
 {
 	struct record *record = *state;
 
 	collect(record, SCRIPT_OF("return { depth = 1 }"));
 	assert_true(remote_ask(record->remote, 0, 5 * S, true));
-	assert_true(remote_starts(record->remote));
-	assert_true(remote_deadline(record->remote) <= clock_monotonic());
-	remote_expire(record->remote);
-	assert_false(remote_starts(record->remote));
+	assert_true(remote_deadline(record->remote) <= clock_monotonic() + NURSERY_SPAWN_MAX);
+	await_notice(record);
+	skipped += NURSERY_SPAWN_MAX - MS;
+	read_notices(record);
+	assert_true(remote_deadline(record->remote) > clock_monotonic() + NURSERY_SPAWN_MAX);
 	await_told(record, 0);
 	assert_true(record->told.good && record->told.tick == 5 * S);
+	assert_true(record->batch.clock > clock_monotonic() - NURSERY_SPAWN_MAX + MS);
 	remote_stop(record->remote);
 	assert_true(remote_ask(record->remote, 0, 6 * S, true));
 	remote_stop(record->remote);
 	assert_int_equal(record->told_count, 2);
 	assert_int_equal(record->told.reason, GAP_STOPPED);
-	assert_false(remote_starts(record->remote));
+	assert_true(remote_deadline(record->remote) == INT64_MAX);
+	/* The worker that is not wanted any more comes to nobody. */
+	await_notice(record);
+	read_notices(record);
+	assert_int_equal(record->told_count, 2);
 	assert_true(tick(record)->good);
+}
+
+static void a_worker_that_does_not_come_is_a_failure(void **state)
+{
+	struct record *record = *state;
+
+	collect(record, SCRIPT_OF("return { depth = 1 }"));
+	assert_true(remote_ask(record->remote, 0, 5 * S, true));
+	await_notice(record);
+	skipped += NURSERY_SPAWN_MAX;
+	remote_expire(record->remote);
+	assert_words(&record->told, "a process for it could not be started in 5 s");
+	assert_int_equal(record->told.reason, GAP_ERROR);
+	/* It comes now: too late. And for its interval the collector rests. */
+	read_notices(record);
+	assert_true(remote_ask(record->remote, 0, 6 * S, true));
+	assert_int_equal(record->told_count, 2);
+	skipped += S;
+	assert_true(tick(record)->good);
+}
+
+static void a_worker_that_cannot_be_started_is_a_failure(void **state)
+{
+	struct record *record = *state;
+	const struct rlimit none = {.rlim_cur = 0, .rlim_max = 1000};
+	pid_t nursery;
+
+	collect(record, SCRIPT_OF("local stat = io.open('/proc/self/stat'):read('a')\n"
+	                          "return { depth = stat:match('%) %a (%d+)') + 0 }"));
+	assert_true(tick(record)->good);
+	nursery = (pid_t)value(record, 0, 1);
+	remote_stop(record->remote);
+	while (epoll_wait(record->epoll, &(struct epoll_event){0}, 1, 20000) != 1)
+		continue;
+	assert_int_equal(prlimit(nursery, RLIMIT_NOFILE, &none, NULL), 0);
+	assert_words(tick(record), "cannot start a worker: Too many open files");
+	assert_int_equal(kill(nursery, SIGKILL), 0);
+	skipped += 10 * S;
+	assert_words(tick(record), "the process that starts workers has ended; restart pindrop");
+	skipped += 10 * S;
+	assert_words(tick(record), "the process that starts workers has ended; restart pindrop");
 }
 
 /* What the file does by itself has its own time, and is done once. */
@@ -567,8 +634,8 @@ static void nobody_waits_for_one_that_does_not_read(void **state)
 	collect_by_kind(record, IGNORE, false, text);
 	began = clock_monotonic();
 	assert_true(remote_ask(record->remote, 0, S, true));
-	remote_expire(record->remote);
-	assert_false(remote_starts(record->remote));
+	await_notice(record);
+	read_notices(record);
 	assert_true(clock_monotonic() - began < S);
 	skipped += 6 * S;
 	await_told(record, 0);
@@ -614,7 +681,9 @@ int main(void)
 		TEST(a_function_is_sampled_and_keeps_its_state),
 		TEST(instances_are_rows),
 		TEST(it_asks_for_metrics_while_it_works),
-		TEST(a_worker_is_started_between_other_things),
+		TEST(a_worker_is_started_while_other_things_are_done),
+		TEST(a_worker_that_does_not_come_is_a_failure),
+		TEST(a_worker_that_cannot_be_started_is_a_failure),
 		TEST(the_file_has_time_of_its_own),
 		TEST(a_long_file_is_sent),
 		TEST(errors_come_as_words),
