@@ -12,10 +12,13 @@ static int faked_gettime(clockid_t id, struct timespec *now);
 #include "../../agent/base/clock.c"
 #undef clock_gettime
 
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -63,6 +66,7 @@ struct record {
 	char *folder; /* with the moods in it */
 	void *library;
 	struct nursery *nursery;
+	pid_t nursery_pid;
 	struct plan_plugin plugin;
 	struct plan_family families[FAMILIES];
 	struct plan plan;
@@ -300,9 +304,36 @@ static void make_plan(struct record *record)
 	                             .families = record->families};
 }
 
+/* A worker that tells who its parent is. */
+static int tell_parent(int socket, struct worker_page *page)
+{
+	(void)socket;
+	return snprintf(page->place, sizeof(page->place), "%d", (int)getppid()) > 0 ? 0 : 1;
+}
+
+static const struct worker_kind parent_kind = {"parent", tell_parent, 0};
+
+/* The process that workers come from. */
+static pid_t find_nursery(struct nursery *nursery)
+{
+	struct nursery_notice notice;
+	struct worker worker;
+	struct error error;
+	pid_t pid;
+
+	assert_int_equal(nursery_spawn(nursery, 1, &worker, &error), 0);
+	while (nursery_next(nursery, &notice) == NURSERY_SILENT)
+		poll(&(struct pollfd){.fd = nursery_fd(nursery), .events = POLLIN}, 1, -1);
+	assert_int_equal(notice.what, NURSERY_EXITED);
+	pid = (pid_t)atoi(worker.page->place);
+	worker_release(&worker);
+	assert_true(pid > 1);
+	return pid;
+}
+
 static int begin(void **state)
 {
-	static const struct worker_kind *const kinds[] = {&collect_worker_kind};
+	static const struct worker_kind *const kinds[] = {&collect_worker_kind, &parent_kind};
 	const char *place = getenv("TMPDIR");
 	struct record *record = memory_alloc(sizeof(*record));
 	const struct collect_sink sink = {.started = take_start,
@@ -318,8 +349,9 @@ static int begin(void **state)
 	set_mood(record, "moody", "well");
 	pthread_mutex_init(&record->lock, NULL);
 	pthread_cond_init(&record->changed, NULL);
-	record->nursery = nursery_start(kinds, 1, &error);
+	record->nursery = nursery_start(kinds, 2, &error);
 	assert_non_null(record->nursery);
+	record->nursery_pid = find_nursery(record->nursery);
 	make_plan(record);
 	record->collect = collect_new(&record->plan, record->nursery, 0, 0, &sink, &error);
 	assert_non_null(record->collect);
@@ -447,6 +479,39 @@ static void a_worker_that_crashes_is_an_error(void **state)
 	await_gap(record, 0, GAP_ERROR, "moody", NULL, "after a pause");
 	set_mood(record, "moody", "well");
 	await_samples(record, MOODY, 2);
+}
+
+/* How much of a family was late, after `seen`: ns. */
+static int64_t count_late(struct record *record, size_t seen, const char *family)
+{
+	int64_t late = 0;
+
+	pthread_mutex_lock(&record->lock);
+	for (size_t i = seen; i < record->gap_count; i++)
+		if (record->gaps[i].reason == GAP_LATE && same(record->gaps[i].family, family))
+			late += record->gaps[i].to - record->gaps[i].from;
+	pthread_mutex_unlock(&record->lock);
+	return late;
+}
+
+/* The process that starts workers stands still, while one has to be started: nobody else waits for it. */
+static void a_worker_that_is_being_started_keeps_nobody_waiting(void **state)
+{
+	struct record *record = *state;
+	size_t seen;
+
+	set_mood(record, "moody", "crashes");
+	await_gap(record, 0, GAP_ERROR, "moody", NULL, "after a pause");
+	assert_int_equal(kill(record->nursery_pid, SIGSTOP), 0);
+	seen = count_gaps(record);
+	set_mood(record, "moody", "well");
+	await_gap(record, seen, GAP_TIMEOUT, "moody", NULL, "has not answered the question before");
+	await_samples(record, CALM, 20);
+	await_gap(record, seen, GAP_ERROR, "moody", NULL, "could not be started");
+	assert_int_equal(kill(record->nursery_pid, SIGCONT), 0);
+	await_samples(record, MOODY, 2);
+	/* 7 s in which a tick may be late where the machine is busy; that all wait for 5 of them would be told as such. */
+	assert_true(count_late(record, seen, "calm") < 2 * S);
 }
 
 static void an_instance_that_hangs_is_a_timeout_of_that_alone(void **state)
@@ -665,6 +730,7 @@ int main(void)
 		CASE(what_comes_too_late_is_passed_over),
 		CASE(a_worker_that_hangs_is_a_timeout),
 		CASE(a_worker_that_crashes_is_an_error),
+		CASE(a_worker_that_is_being_started_keeps_nobody_waiting),
 		CASE(an_instance_that_hangs_is_a_timeout_of_that_alone),
 		CASE(an_instance_that_crashes_is_an_error_of_that_alone),
 		CASE(a_stop_is_told_when_it_begins_and_when_it_ends),
