@@ -603,6 +603,7 @@ static void *live(void *context)
 	bool alive = true;
 
 	pthread_setname_np(pthread_self(), "sampler");
+	ticker_hurry();
 	while (alive) {
 		struct epoll_event events[16];
 		int count = epoll_wait(collect->epoll, events, 16, timeout(collect));

@@ -1,12 +1,38 @@
 #include "collect/ticker.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+
+/* What the sampler does at a time: as short as the kernel takes it. */
+#define SLICE (CLOCK_MILLISECOND / 10)
+
+/* struct sched_attr of sched_setattr(2), as far as all kernels know it; not every C library has it. */
+struct attributes {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period;
+};
+
+/* The shorter a thread says that its work is, the sooner it goes before others when it wakes (Linux 6.12; those before
+ * pass it over). It needs no privilege, and takes nothing from anybody: its share of the processor is the same. */
+void ticker_hurry(void)
+{
+	struct attributes attributes = {.size = 0};
+
+	if (syscall(SYS_sched_getattr, 0, &attributes, sizeof(attributes), 0) < 0 || attributes.policy != SCHED_OTHER)
+		return;
+	attributes.runtime = SLICE;
+	syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
 
 /* A tick that comes so much later than it could is not worth a system call. */
 #define SLACK CLOCK_MILLISECOND

@@ -24,6 +24,9 @@ void ticker_close(struct ticker *ticker);
 void ticker_set(struct ticker *ticker, int64_t next, int64_t interval);
 void ticker_stop(struct ticker *ticker);
 
+/* In the thread that it is to wake: lets it go before others when it wakes, where the kernel knows how. */
+void ticker_hurry(void);
+
 /* After epoll has found either readable. */
 void ticker_read_timer(struct ticker *ticker);
 void ticker_read_bell(const struct ticker *ticker);

@@ -21,12 +21,14 @@ static int faked_gettime(clockid_t id, struct timespec *now);
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/memory.h"
 #include "collect/collect.h"
+#include "collect/ticker.h"
 #include "config/loader.h"
 
 #define S CLOCK_SECOND
@@ -78,6 +80,7 @@ struct record {
 	size_t sample_count;
 	struct gap *gaps; /* lock; their texts are their own */
 	size_t gap_count;
+	uint64_t slice; /* lock; the sampler's, of sched_setattr(2): ns */
 };
 
 static char *copy(const char *text)
@@ -90,11 +93,21 @@ static void take_start(void *context, int64_t since)
 	(void)context, (void)since;
 }
 
+/* Of a thread, as sched_getattr(2) tells it (struct sched_attr). */
+static uint64_t read_slice(void)
+{
+	uint64_t attributes[6] = {0};
+
+	assert_int_equal(syscall(SYS_sched_getattr, 0, attributes, sizeof(attributes), 0), 0);
+	return attributes[3];
+}
+
 static void take_batches(void *context, struct batch *const *batches, size_t count)
 {
 	struct record *record = context;
 
 	pthread_mutex_lock(&record->lock);
+	record->slice = read_slice();
 	record->samples = memory_resize(record->samples, record->sample_count + count, sizeof(*record->samples));
 	for (size_t i = 0; i < count; i++)
 		record->samples[record->sample_count++] =
@@ -514,6 +527,19 @@ static void a_worker_that_is_being_started_keeps_nobody_waiting(void **state)
 	assert_true(count_late(record, seen, "calm") < 2 * S);
 }
 
+/* Where the kernel lets a thread choose: as much as this one may. Others do not get it from it. */
+static void the_sampler_has_a_short_slice(void **state)
+{
+	struct record *record = *state;
+	uint64_t before = read_slice(), slice;
+
+	ticker_hurry();
+	finish(record);
+	slice = read_slice();
+	assert_true(record->slice == slice);
+	assert_true(slice == before || slice == (uint64_t)S / 10000);
+}
+
 static void an_instance_that_hangs_is_a_timeout_of_that_alone(void **state)
 {
 	struct record *record = *state;
@@ -731,6 +757,7 @@ int main(void)
 		CASE(a_worker_that_hangs_is_a_timeout),
 		CASE(a_worker_that_crashes_is_an_error),
 		CASE(a_worker_that_is_being_started_keeps_nobody_waiting),
+		CASE(the_sampler_has_a_short_slice),
 		CASE(an_instance_that_hangs_is_a_timeout_of_that_alone),
 		CASE(an_instance_that_crashes_is_an_error_of_that_alone),
 		CASE(a_stop_is_told_when_it_begins_and_when_it_ends),
