@@ -680,10 +680,8 @@ static enum nursery_told read_notice(struct nursery *nursery, struct nursery_not
 			told->status = notice.status;
 			return NURSERY_EXITED;
 		}
-		if (take_spawned(nursery, &notice, fds, told)) {
-			send_wish(nursery);
+		if (take_spawned(nursery, &notice, fds, told))
 			return NURSERY_SPAWNED;
-		}
 	}
 }
 

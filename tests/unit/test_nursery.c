@@ -547,7 +547,7 @@ static void what_is_given_up_is_ended_and_not_told(void **state)
 	uint64_t first = request(*state, HANG), second = request(*state, HANG), third = request(*state, ECHO);
 	struct pollfd told = {.fd = nursery_fd(*state), .events = POLLIN};
 	struct nursery_notice notice;
-	struct worker worker;
+	struct worker worker = {0};
 
 	assert_int_equal(poll(&told, 1, 20000), 1);
 	nursery_give_up(*state, first);
@@ -558,7 +558,7 @@ static void what_is_given_up_is_ended_and_not_told(void **state)
 	nursery_give_up(*state, 1000);
 	assert_int_equal(kill(nursery, SIGCONT), 0);
 	/* They never end by themselves. */
-	for (size_t exited = 0; exited < 2;) {
+	for (size_t exited = 0; exited < 2 || !worker.pid;) {
 		await_notice(*state, &notice);
 		if (notice.what == NURSERY_SPAWNED) {
 			assert_true(notice.tag == third);
@@ -613,14 +613,15 @@ static void what_was_asked_of_one_that_dies_is_told(void **state)
 {
 	pid_t nursery = nursery_of(*state);
 	struct nursery_notice notice;
-	uint64_t tags[3];
+	uint64_t tags[4];
 
 	assert_int_equal(kill(nursery, SIGSTOP), 0);
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 4; i++)
 		tags[i] = request(*state, ECHO);
+	nursery_give_up(*state, tags[0]);
 	nursery_give_up(*state, tags[1]);
 	assert_int_equal(kill(nursery, SIGKILL), 0);
-	for (size_t i = 0; i < 3; i += 2) {
+	for (size_t i = 2; i < 4; i++) {
 		await_notice(*state, &notice);
 		assert_int_equal(notice.what, NURSERY_SPAWNED);
 		assert_true(notice.tag == tags[i]);
