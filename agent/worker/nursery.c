@@ -526,6 +526,8 @@ static void send_kills(struct nursery *nursery)
 {
 	size_t sent = 0;
 
+	if (nursery->kill_count == 0)
+		return;
 	while (sent < nursery->kill_count) {
 		const struct request request = {.verb = KILL, .pid = nursery->kills[sent]};
 
