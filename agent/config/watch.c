@@ -1,6 +1,7 @@
 #include "config/watch.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,14 +205,19 @@ int watch_files(struct watch *watch, const char *const *paths, size_t count, str
 /* --- what has happened ------------------------------------------------------------------------------------------- */
 
 /* A new file says no more than its name until it is closed. A link, also a second name of a file, is whole at once. */
-static bool is_whole(const struct name *name)
+static bool is_whole(const char *folder, const char *name)
 {
-	char *path = memory_format("%s/%s", name->path, name->name);
+	char *path = memory_format("%s/%s", folder, name);
 	struct stat status;
 	bool whole = lstat(path, &status) == 0 && (!S_ISREG(status.st_mode) || status.st_nlink > 1);
 
 	free(path);
 	return whole;
+}
+
+static bool is_meant(const struct name *name, const char *given)
+{
+	return strcmp(given, name->name) == 0 || fnmatch(name->name, given, 0) == 0;
 }
 
 static bool concerns(const struct watch *watch, const struct inotify_event *event)
@@ -225,7 +231,8 @@ static bool concerns(const struct watch *watch, const struct inotify_event *even
 			continue;
 		if (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF))
 			return true;
-		if (event->len && strcmp(event->name, name->name) == 0 && (!(event->mask & IN_CREATE) || is_whole(name)))
+		if (event->len && is_meant(name, event->name) &&
+		    (!(event->mask & IN_CREATE) || is_whole(name->path, event->name)))
 			return true;
 	}
 	return false;

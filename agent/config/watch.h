@@ -22,7 +22,8 @@ void watch_free(struct watch *watch); /* NULL: nothing */
 /* Readable when something has happened in one of the folders. */
 int watch_fd(const struct watch *watch);
 
-/* Looks after these files from now on, in place of those before; the array is copied. -1 with the words: not all of
+/* Looks after these files from now on, in place of those before; the array is copied. A name at the end of a path may be a
+ * pattern, as "*.lua" (glob(7)), and is all that it matches. -1 with the words: not all of
  * their folders can be watched. */
 int watch_files(struct watch *watch, const char *const *paths, size_t count, struct error *error);
 

@@ -212,7 +212,8 @@ void life_change(struct life *life)
 		check_lasting(life->plan, plan, &mistakes);
 	if (plan && mistakes.count == 0 && make_ready(life, plan, &listener, address, &error) < 0)
 		add_mistake(&mistakes, plan, error.text);
-	if (mistakes.count > 0) {
+	life->mistaken = mistakes.count > 0;
+	if (life->mistaken) {
 		plan_release(plan);
 		tell_mistakes(life, &mistakes);
 		standing_bad(life->standing, &mistakes);

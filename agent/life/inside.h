@@ -18,6 +18,7 @@ struct life {
 	int listener;
 	char address[HTTP_ADDRESS_SIZE];
 	struct standing *standing;
+	bool mistaken; /* what was read last is not in force */
 	struct absent *absent;
 	struct store *store;
 	struct metric *metric;

@@ -51,22 +51,28 @@ struct waiting {
 	int changed; /* readable when the change is made */
 };
 
-/* The file, and the modules that it loaded. */
+/* The file, and the modules that it loaded; while it has a mistake, which may be of a module that nobody knows yet, all
+ * that lie beside it. */
 static void watch_plan(struct waiting *waiting)
 {
 	const struct plan *plan = waiting->life->plan;
-	const char **paths;
+	const char *slash = strrchr(plan->file, '/'), **paths;
+	char *beside = memory_format("%.*s*.lua", slash ? (int)(slash + 1 - plan->file) : 0, plan->file);
+	size_t count = 0;
 	struct error error;
 
-	if (!waiting->watch)
-		return;
-	paths = memory_array(plan->module_count + 1, sizeof(char *));
-	paths[0] = plan->file;
-	for (size_t i = 0; i < plan->module_count; i++)
-		paths[i + 1] = plan->modules[i];
-	if (watch_files(waiting->watch, paths, plan->module_count + 1, &error) < 0)
-		log_warning("%s", error.text);
-	free(paths);
+	if (waiting->watch) {
+		paths = memory_array(plan->module_count + 2, sizeof(char *));
+		paths[count++] = plan->file;
+		for (size_t i = 0; i < plan->module_count; i++)
+			paths[count++] = plan->modules[i];
+		if (waiting->life->mistaken)
+			paths[count++] = beside;
+		if (watch_files(waiting->watch, paths, count, &error) < 0)
+			log_warning("%s", error.text);
+		free(paths);
+	}
+	free(beside);
 }
 
 /* The file is read `quiet` (ns) from now, if nothing happens before. */

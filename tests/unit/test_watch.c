@@ -259,6 +259,23 @@ static void test_several(void **state)
 }
 
 /* More than the kernel keeps, or one read takes. */
+/* All that a pattern matches, by whatever way it comes. */
+static void test_pattern(void **state)
+{
+	(void)state;
+	look_at("*.lua");
+	save("a.txt");
+	assert_false(watch_read(watch));
+	save("a.lua");
+	assert_true(watch_read(watch));
+	save("b.new");
+	assert_false(watch_read(watch));
+	assert_int_equal(rename("b.new", "b.lua"), 0);
+	assert_true(watch_read(watch));
+	assert_int_equal(symlink("a.txt", "c.lua"), 0);
+	assert_true(watch_read(watch));
+}
+
 static void test_many_at_once(void **state)
 {
 	(void)state;
@@ -319,6 +336,7 @@ int main(void)
 		TEST(test_folder_replaced),
 		TEST(test_neighbours),
 		TEST(test_several),
+		TEST(test_pattern),
 		TEST(test_many_at_once),
 		TEST(test_nothing_is_left_watched),
 	};
