@@ -18,6 +18,7 @@ struct entry {
 	char *path;       /* NULL: no such file */
 	struct stat file; /* as it was loaded */
 	bool old;         /* another has taken its place; its table may still be in use */
+	bool given;       /* it is in the plan that is being made */
 	void *library;
 	const struct pindrop_plugin *table;
 	struct error error;
@@ -216,9 +217,9 @@ static char *locate(const struct loader *loader, const char *name)
 static int check_unique(const struct loader *loader, const struct entry *entry, struct error *error)
 {
 	for (size_t i = 0; i < loader->count; i++) {
-		const struct pindrop_plugin *other = loader->entries[i].table;
+		const struct pindrop_plugin *other = loader->entries[i].given ? loader->entries[i].table : NULL;
 
-		for (size_t k = 0; other && !loader->entries[i].old && k < other->family_count; k++)
+		for (size_t k = 0; other && &loader->entries[i] != entry && k < other->family_count; k++)
 			for (size_t f = 0; f < entry->table->family_count; f++)
 				if (strcmp(other->families[k].name, entry->table->families[f].name) == 0)
 					return error_set(error, "%s: refused: the plugin \"%s\" has a family \"%s\" already", entry->path,
@@ -271,11 +272,6 @@ static void load_entry(const struct loader *loader, struct entry *entry)
 	path = name_anew(loader, entry);
 	entry->table = loader_load(path, entry->name, &entry->library, &entry->error);
 	free(path);
-	if (entry->table && check_unique(loader, entry, &entry->error) < 0) {
-		loader_unload(entry->library);
-		entry->library = NULL;
-		entry->table = NULL;
-	}
 }
 
 /* A file that is replaced is another file; one that is written over has another time. */
@@ -297,6 +293,7 @@ void loader_look_again(struct loader *loader)
 
 		if (entry->table) {
 			entry->old = entry->old || is_replaced(entry);
+			entry->given = false;
 			loader->entries[kept++] = *entry;
 			continue;
 		}
@@ -326,6 +323,9 @@ void loader_find(void *context, const char *name, struct plan_found *found)
 	found->path = entry->path;
 	found->missing = !entry->path;
 	found->error = entry->error;
+	if (entry->table && check_unique(loader, entry, &found->error) < 0)
+		found->table = NULL;
+	entry->given = found->table != NULL;
 }
 
 static int by_name(const void *a, const void *b)

@@ -21,7 +21,8 @@ void loader_free(struct loader *loader); /* unloads all that was found; after pl
  * since is loaded anew. Tables that were given out stay valid. */
 void loader_look_again(struct loader *loader);
 
-/* A plan_find: its context is the loader. Loads each name once and refuses a family that another plugin has. */
+/* A plan_find: its context is the loader. Loads each name once and refuses a family that another plugin has which was found
+ * since the last loader_look_again(). */
 void loader_find(void *loader, const char *name, struct plan_found *found);
 
 /* The names of all plugins in the directories, sorted, ended by NULL; one block for free(). For did-you-mean and

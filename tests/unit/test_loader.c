@@ -86,6 +86,31 @@ static void each_bad_one_is_refused_in_one_line(void **state)
 	loader_free(loader);
 }
 
+/* Of two with the same family the one that is in the configuration is taken, whichever was there before. */
+static void a_rival_may_take_the_place(void **state)
+{
+	struct loader *loader = new_loader();
+	const struct pindrop_plugin *first;
+	struct plan_found found;
+
+	(void)state;
+	loader_find(loader, "good", &found);
+	first = found.table;
+	assert_non_null(first);
+	loader_look_again(loader);
+	loader_find(loader, "rival", &found);
+	assert_non_null(found.table);
+	loader_find(loader, "good", &found);
+	assert_null(found.table);
+	assert_non_null(strstr(found.error.text, "good.so: refused: the plugin \"rival\" has a family \"good\" already"));
+	loader_look_again(loader);
+	loader_find(loader, "good", &found);
+	assert_ptr_equal(found.table, first);
+	loader_find(loader, "rival", &found);
+	assert_null(found.table);
+	loader_free(loader);
+}
+
 static void one_that_is_not_there_is_missing(void **state)
 {
 	static const char *const names[] = {"../good", "good.so", "", "Good", "nothing_like_it"};
@@ -177,11 +202,9 @@ static void names_are_listed_in_order(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_good_one_is_loaded_once_and_works),
-		cmocka_unit_test(each_bad_one_is_refused_in_one_line),
-		cmocka_unit_test(one_that_is_not_there_is_missing),
-		cmocka_unit_test(a_file_that_is_no_plugin_is_refused),
-		cmocka_unit_test(the_first_folder_wins),
+		cmocka_unit_test(a_good_one_is_loaded_once_and_works), cmocka_unit_test(each_bad_one_is_refused_in_one_line),
+		cmocka_unit_test(a_rival_may_take_the_place),          cmocka_unit_test(one_that_is_not_there_is_missing),
+		cmocka_unit_test(a_file_that_is_no_plugin_is_refused), cmocka_unit_test(the_first_folder_wins),
 		cmocka_unit_test(names_are_listed_in_order),
 	};
 
