@@ -8,6 +8,7 @@
  *     go on       files are written again, and move to their new layouts
  *     follow      HTTP to its new address, windows to their past */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -198,6 +199,17 @@ static const struct plan *read_plan(struct life *life, struct plan_mistakes *mis
 	return NULL;
 }
 
+/* From one stage to the next, where it is that. */
+static bool step(struct life *life, enum life_stage from, enum life_stage to)
+{
+	return atomic_compare_exchange_strong(&life->stage, &from, to);
+}
+
+bool life_ends(struct life *life)
+{
+	return step(life, LIFE_READS, LIFE_ENDS);
+}
+
 void life_change(struct life *life)
 {
 	struct plan_mistakes mistakes = {0};
@@ -208,6 +220,11 @@ void life_change(struct life *life)
 	char *words;
 	int listener = -1;
 
+	if (!step(life, LIFE_READS, LIFE_APPLIES)) {
+		plan_release(plan);
+		plan_mistakes_release(&mistakes);
+		return;
+	}
 	if (plan)
 		check_lasting(life->plan, plan, &mistakes);
 	if (plan && mistakes.count == 0 && make_ready(life, plan, &listener, address, &error) < 0)
@@ -226,4 +243,5 @@ void life_change(struct life *life)
 		free(words);
 	}
 	plan_mistakes_release(&mistakes);
+	step(life, LIFE_APPLIES, LIFE_READS);
 }

@@ -11,6 +11,9 @@
 #include "report/report.h"
 #include "store/store.h"
 
+/* How far a change is. From LIFE_ENDS on none begins to apply what it has read. */
+enum life_stage { LIFE_READS, LIFE_APPLIES, LIFE_ENDS };
+
 /* All rooms. What is NULL or -1 is not up. */
 struct life {
 	struct source *source;
@@ -18,6 +21,7 @@ struct life {
 	int listener;
 	char address[HTTP_ADDRESS_SIZE];
 	struct standing *standing;
+	_Atomic enum life_stage stage;
 	bool mistaken; /* what was read last is not in force */
 	struct absent *absent;
 	struct store *store;
@@ -53,5 +57,8 @@ char *life_difference(const struct plan *old, const struct plan *new);
 
 /* Reads the file and goes over to what it says. Where it has mistakes they are told, and nothing changes. */
 void life_change(struct life *life);
+
+/* The agent ends. True: a change, if there is one, still reads the file, and will not touch the rooms. */
+bool life_ends(struct life *life);
 
 #endif

@@ -151,12 +151,13 @@ static void look_at_leaving(struct life *life)
 	life->leaving = NULL;
 }
 
-/* False: it does not get on, and still holds on to the rooms. */
+/* False: there is one yet. It reads the file, and is not waited for; or it does not get on, and holds on to the rooms. */
 static bool await_change(struct waiting *waiting)
 {
 	struct pollfd changed = {.fd = waiting->changed, .events = POLLIN};
+	int patience = life_ends(waiting->life) ? 0 : CHANGE_PATIENCE / CLOCK_MILLISECOND;
 
-	if (waiting->changing && poll(&changed, 1, CHANGE_PATIENCE / CLOCK_MILLISECOND) > 0)
+	if (waiting->changing && poll(&changed, 1, patience) > 0)
 		end_change(waiting);
 	return !waiting->changing;
 }
