@@ -223,11 +223,6 @@ function window:stddev() end
 ---@return number?
 function window:p(percent) end
 
----the same, written out
----@param percent number
----@return number?
-function window:percentile(percent) end
-
 ---@class (exact) pindrop.run_options
 ---@field timeout? pindrop.duration # default: what is left of the call's time
 

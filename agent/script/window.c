@@ -119,7 +119,6 @@ const struct library_row window_rows[] = {
 	{"count", get_count, "", "integer", "how many samples are known"},
 	{"stddev", get_stddev, "", "number?", "their standard deviation"},
 	{"p", get_percentile, "percent: number", "number?", "a percentile of w.values: w:p(95)"},
-	{"percentile", get_percentile, "percent: number", "number?", "the same, written out"},
 };
 const size_t window_row_count = sizeof(window_rows) / sizeof(window_rows[0]);
 

@@ -291,7 +291,6 @@ static void functions_look_at_the_window(void **state)
 	gives("w:stddev()", &window, 11.5);
 	gives("w:p(50)", &window, 25);
 	gives("w:p(0)", &window, 10);
-	gives("w:percentile(100)", &window, 40);
 	gives("w:p(90)", &window, 37);
 	gives("w.over", &window, 3600);
 	gives("w.unknown", &window, 2);
