@@ -210,6 +210,23 @@ bool life_ends(struct life *life)
 	return step(life, LIFE_READS, LIFE_ENDS);
 }
 
+struct stat life_look(const struct life *life)
+{
+	struct stat file;
+
+	return stat(life->source->file, &file) == 0 ? file : (struct stat){0};
+}
+
+/* Whether the file is another than it was before it was read: then it may have been read in half. */
+static bool was_half(const struct life *life)
+{
+	const struct stat now = life_look(life), *seen = &life->seen;
+
+	return clock_monotonic() < life->half_until &&
+	       (now.st_ino != seen->st_ino || now.st_size != seen->st_size || now.st_mtim.tv_sec != seen->st_mtim.tv_sec ||
+	        now.st_mtim.tv_nsec != seen->st_mtim.tv_nsec);
+}
+
 void life_change(struct life *life)
 {
 	struct plan_mistakes mistakes = {0};
@@ -220,7 +237,8 @@ void life_change(struct life *life)
 	char *words;
 	int listener = -1;
 
-	if (!step(life, LIFE_READS, LIFE_APPLIES)) {
+	life->half = was_half(life);
+	if (life->half || !step(life, LIFE_READS, LIFE_APPLIES)) {
 		plan_release(plan);
 		plan_mistakes_release(&mistakes);
 		return;

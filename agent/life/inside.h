@@ -3,6 +3,8 @@
 #ifndef LIFE_INSIDE_H
 #define LIFE_INSIDE_H
 
+#include <sys/stat.h>
+
 #include "collect/collect.h"
 #include "http/http.h"
 #include "life/absent.h"
@@ -22,7 +24,10 @@ struct life {
 	char address[HTTP_ADDRESS_SIZE];
 	struct standing *standing;
 	_Atomic enum life_stage stage;
-	bool mistaken; /* what was read last is not in force */
+	struct stat seen;   /* the file, as it was before it was read; zero: it was not there */
+	int64_t half_until; /* what changes while it is read was half saved: so long is that believed; monotonic, ns */
+	bool half;          /* it was, and is to be read again */
+	bool mistaken;      /* what was read last is not in force */
 	struct absent *absent;
 	struct store *store;
 	struct metric *metric;
@@ -57,6 +62,9 @@ char *life_difference(const struct plan *old, const struct plan *new);
 
 /* Reads the file and goes over to what it says. Where it has mistakes they are told, and nothing changes. */
 void life_change(struct life *life);
+
+/* The file as it is now; all zero: it is not there. */
+struct stat life_look(const struct life *life);
 
 /* The agent ends. True: a change, if there is one, still reads the file, and will not touch the rooms. */
 bool life_ends(struct life *life);

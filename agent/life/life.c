@@ -109,25 +109,24 @@ static void begin_change(struct waiting *waiting)
 }
 
 /* Whether the file may be in the middle of being saved, by its own times. One that is not there is whole: a mistake. */
-static bool is_half(const char *path)
+static bool is_half(const struct stat *file)
 {
-	struct stat file;
-	int64_t changed;
+	int64_t changed = file->st_mtim.tv_sec * CLOCK_SECOND + file->st_mtim.tv_nsec;
 
-	if (stat(path, &file) < 0)
-		return false;
-	changed = file.st_mtim.tv_sec * CLOCK_SECOND + file.st_mtim.tv_nsec;
-	return file.st_size == 0 || llabs(clock_wall() - changed) < QUIET;
+	return file->st_ino && (file->st_size == 0 || llabs(clock_wall() - changed) < QUIET);
 }
 
 /* Reads the file when it is due, and no sign is there that it is being saved. */
 static void change_if_due(struct waiting *waiting)
 {
+	struct life *life = waiting->life;
 	int64_t now = clock_monotonic();
 
 	if (!waiting->due || now < waiting->due)
 		return;
-	if (now < waiting->saved + HALF_MAX && is_half(waiting->life->source->file))
+	life->seen = life_look(life);
+	life->half_until = waiting->saved + HALF_MAX;
+	if (now < life->half_until && is_half(&life->seen))
 		waiting->due = now + QUIET / 2;
 	else
 		begin_change(waiting);
@@ -141,6 +140,10 @@ static void end_change(struct waiting *waiting)
 	pthread_join(waiting->changer, NULL);
 	waiting->changing = false;
 	watch_plan(waiting);
+	if (!waiting->life->half)
+		return;
+	note_save(waiting, QUIET);
+	waiting->saved = waiting->life->half_until - HALF_MAX;
 }
 
 static void look_at_leaving(struct life *life)
