@@ -62,7 +62,7 @@ struct collect *collect_new(const struct plan *plan, struct nursery *nursery, si
 void collect_free(struct collect *collect);
 
 /* The configuration was changed: sampling goes on by another plan. Three steps, each done on the sampler's thread when
- * these return; main thread.
+ * these return; thread of the change.
  *
  *     collect_prepare()  opens the plugins that are new, or have other options, beside those that run. -1 with the words:
  *                        one cannot be opened; nothing has changed

@@ -17,7 +17,7 @@ extern const struct worker_kind config_worker_kind;
 #define CONFIG_RUN_MAX (5 * CLOCK_SECOND)
 
 /* Runs `file` in a worker and checks what it declares. Returns NULL with at least one mistake told, or the plan, for
- * plan_release(). Main thread, before the sampler takes over the nursery. */
+ * plan_release(). The thread that uses the nursery. */
 struct plan *config_read(const char *file, struct nursery *nursery, size_t worker_kind, plan_find *find, void *context,
                          struct plan_mistakes *mistakes);
 

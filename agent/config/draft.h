@@ -6,7 +6,7 @@
  *     plan.c       everything else, and the order of things
  *     share.c      who holds a plan, and what two plans have in common
  *
- * Main thread. */
+ * One thread at a time. */
 #ifndef CONFIG_DRAFT_H
 #define CONFIG_DRAFT_H
 

@@ -1,7 +1,7 @@
 /* config/loader.h: plugins from shared objects.
  *
  * A ladder: open, symbol, ABI, table, name, no family twice; each rung says in one line which file was refused and
- * why, and undoes the rungs below. A loader belongs to the main thread; a worker loads by itself, on its only thread. */
+ * why, and undoes the rungs below. A loader belongs to one thread at a time; a worker loads by itself, on its only thread. */
 #ifndef CONFIG_LOADER_H
 #define CONFIG_LOADER_H
 

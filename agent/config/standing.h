@@ -1,5 +1,5 @@
 /* config/standing.h: how the configuration stands: what is in force since when, and what is wrong with what was saved
- * last. Written by the main thread; read by any. */
+ * last. Written by one thread at a time; read by any. */
 #ifndef CONFIG_STANDING_H
 #define CONFIG_STANDING_H
 

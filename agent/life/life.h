@@ -27,7 +27,7 @@ extern const struct worker_kind *const worker_kinds[WORKER_KINDS];
 struct source {
 	const char *file;
 	struct loader *loader;
-	struct nursery *nursery;       /* for the main thread */
+	struct nursery *nursery;       /* of who reads the file: one thread at a time */
 	struct standing_lines refused; /* by the last read: a line for each plugin that was left out */
 };
 

@@ -74,7 +74,7 @@ const struct plan *metric_plan(struct metric *metric) __attribute__((warn_unused
  * "service" that are new begin now. Sampler thread, while no batch that was interned has yet to be published. */
 void metric_adopt(struct metric *metric, const struct plan *plan);
 
-/* Whether an aggregate's window lacks its past: metric_remember() has not been called since it began. Main thread. */
+/* Whether an aggregate's window lacks its past: metric_remember() has not been called since it began. Thread of the change. */
 bool metric_is_new(struct metric *metric, size_t aggregate);
 
 /* Whom to tell of gaps that samples show: a counter that went down, an instance that is not there any more. Once, before
@@ -107,7 +107,7 @@ bool metric_forget(struct metric *metric, size_t family, const char *instance);
 void metric_tell_gone(struct metric *metric);
 
 /* Gives a window what the store remembers of it, all rows at once, oldest first. What the window holds by now stays: rows
- * that end within it are left out. Main thread; only for aggregates with a duration, of the plan of now. */
+ * that end within it are left out. Thread of the change; only for aggregates with a duration, of the plan of now. */
 struct metric_row {
 	int64_t time, span;   /* when it ended, and how long it lasted: wall clock, ns */
 	double min, avg, max; /* NaN: unknown */

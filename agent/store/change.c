@@ -1,6 +1,6 @@
 /* store/change.c: the store goes over to another plan while samples come.
  *
- * Two threads have a part in it. The main thread waits for the disk: store_hold() takes `flushing` and `writing`, and
+ * Two threads have a part in it. That of the change waits for the disk: store_hold() takes `flushing` and `writing`, and
  * keeps them until store_go_on(). In between the sampler's thread, which samples nothing meanwhile, calls store_adopt(),
  * which takes the other two locks for a moment. */
 #include <stdlib.h>

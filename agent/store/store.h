@@ -49,9 +49,11 @@ void store_close(struct store *store);
  * nobody waits for the disk but who changes it:
  *
  *     store_hold()    writes what waits of families that the new plan does not have, or has with other fields, and waits
- *                     until nothing is being written. No more of these families is appended from before it on. Main thread
+ *                     until nothing is being written. No more of these families is appended from before it on. Thread of the
+ *                     change
  *     store_adopt()   the new plan takes the old one's place: a moment, while nothing is sampled. Sampler thread
- *     store_go_on()   files are written again, and those that the new plan wants otherwise are moved. Main thread
+ *     store_go_on()   files are written again, and those that the new plan wants otherwise are moved. Thread of
+ *                     the change
  *
  * store_go_on() alone after store_hold(): everything stays as it was. */
 void store_hold(struct store *store, const struct plan *plan);
