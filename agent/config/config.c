@@ -15,12 +15,6 @@
 /* How long a worker that has closed its socket may take to be reaped. */
 #define EXIT_MAX CLOCK_SECOND
 
-static void add_mistake(struct plan_mistakes *mistakes, char *text)
-{
-	mistakes->texts = memory_resize(mistakes->texts, mistakes->count + 1, sizeof(char *));
-	mistakes->texts[mistakes->count++] = text;
-}
-
 /* What the worker has told in its page, one line that begins with the file's name; "" for nothing. A new text. */
 static char *told_by(const struct worker *worker)
 {
@@ -80,12 +74,12 @@ static json_t *ask(const char *file, struct nursery *nursery, const struct worke
 	}
 	if (!answer && got < 0 && errno == ETIMEDOUT) {
 		told = told_by(worker);
-		add_mistake(mistakes, *told ? memory_text(told)
-		                            : memory_format("%s: still running after %d s, so it was ended", file,
-		                                            (int)(CONFIG_RUN_MAX / CLOCK_SECOND)));
+		plan_mistakes_add(mistakes, *told ? memory_text(told)
+		                                  : memory_format("%s: still running after %d s, so it was ended", file,
+		                                                  (int)(CONFIG_RUN_MAX / CLOCK_SECOND)));
 		free(told);
 	} else if (!answer) {
-		add_mistake(mistakes, describe_end(file, nursery, worker));
+		plan_mistakes_add(mistakes, describe_end(file, nursery, worker));
 	}
 	message_release(&message);
 	return answer;
@@ -100,7 +94,7 @@ struct plan *config_read(const char *file, struct nursery *nursery, size_t worke
 	json_t *answer;
 
 	if (nursery_spawn(nursery, worker_kind, &worker, &error) < 0) {
-		add_mistake(mistakes, memory_format("%s: %s", file, error.text));
+		plan_mistakes_add(mistakes, memory_format("%s: %s", file, error.text));
 		return NULL;
 	}
 	answer = ask(file, nursery, &worker, mistakes);

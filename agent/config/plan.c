@@ -600,6 +600,12 @@ struct plan *plan_check(const json_t *answer, const char *file, plan_find *find,
 	return NULL;
 }
 
+void plan_mistakes_add(struct plan_mistakes *mistakes, char *text)
+{
+	mistakes->texts = memory_resize(mistakes->texts, mistakes->count + 1, sizeof(char *));
+	mistakes->texts[mistakes->count++] = text;
+}
+
 void plan_mistakes_release(struct plan_mistakes *mistakes)
 {
 	for (size_t i = 0; i < mistakes->count; i++)

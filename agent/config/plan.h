@@ -106,6 +106,7 @@ struct plan_mistakes {
 	size_t count;
 	char **texts;
 };
+void plan_mistakes_add(struct plan_mistakes *mistakes, char *text); /* takes the text over */
 void plan_mistakes_release(struct plan_mistakes *mistakes);
 
 /* A plugin that was loaded for the plan: the loader's answer to a name (config/loader.h). */

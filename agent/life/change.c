@@ -22,8 +22,7 @@
 
 static void add_mistake(struct plan_mistakes *mistakes, const struct plan *plan, const char *words)
 {
-	mistakes->texts = memory_resize(mistakes->texts, mistakes->count + 1, sizeof(char *));
-	mistakes->texts[mistakes->count++] = memory_format("%s: %s", plan->file, words);
+	plan_mistakes_add(mistakes, memory_format("%s: %s", plan->file, words));
 }
 
 static bool same_text(const char *a, const char *b)
@@ -192,10 +191,9 @@ static const struct plan *read_plan(struct life *life, struct plan_mistakes *mis
 
 	if (!is_empty(file))
 		return source_read(life->source, mistakes);
-	mistakes->texts = memory_resize(mistakes->texts, mistakes->count + 1, sizeof(char *));
-	mistakes->texts[mistakes->count++] = memory_format("%s: is empty: it was not saved to its end, or the disk is "
-	                                                   "full; a comment (--) alone means that all is as by default",
-	                                                   file);
+	plan_mistakes_add(mistakes, memory_format("%s: is empty: it was not saved to its end, or the disk is "
+	                                          "full; a comment (--) alone means that all is as by default",
+	                                          file));
 	return NULL;
 }
 

@@ -18,12 +18,6 @@ static void find_plugin(void *context, const char *name, struct plan_found *foun
 		standing_lines_add(&source->refused, found->error.text);
 }
 
-static void add_mistake(struct plan_mistakes *mistakes, char *text)
-{
-	mistakes->texts = memory_resize(mistakes->texts, mistakes->count + 1, sizeof(char *));
-	mistakes->texts[mistakes->count++] = text;
-}
-
 const struct plan *source_read_only(struct source *source, struct plan_mistakes *mistakes)
 {
 	loader_look_again(source->loader);
@@ -44,7 +38,7 @@ static bool fits(const struct plan *plan, struct plan_mistakes *mistakes)
 	survey_guess(&survey, plan, alive);
 	good = purge_fits(plan, &survey, alive, &words);
 	if (!good)
-		add_mistake(mistakes, words);
+		plan_mistakes_add(mistakes, words);
 	free(alive);
 	survey_release(&survey);
 	return good;
