@@ -18,6 +18,11 @@ CC := gcc
 endif
 
 .DEFAULT_GOAL := all
+
+# All processors build, unless it is said how many. A sub-make is given what its caller has.
+ifeq ($(MAKELEVEL)$(findstring -j,$(MAKEFLAGS)),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
 .DELETE_ON_ERROR:
 .SUFFIXES:
 FORCE:

@@ -35,8 +35,10 @@ const struct worker_kind *const worker_kinds[WORKER_KINDS] = {
 	[WORKER_SCRIPT] = &script_worker_kind,
 };
 
-/* How long the end waits for a change that does not get on: the disk hangs. */
+/* How long the end waits for a change: while the disk hangs; in any case; and how often it looks which of them it is. */
 #define CHANGE_PATIENCE (2 * CLOCK_SECOND)
+#define CHANGE_PATIENCE_MAX (20 * CLOCK_SECOND)
+#define CHANGE_PACE (100 * CLOCK_MILLISECOND)
 
 /* What the main thread waits for. A change may have to wait for a disk, so that a thread of its own makes it: one at a
  * time. Meanwhile nothing but that thread touches the rooms' plans. */
@@ -158,10 +160,17 @@ static void look_at_leaving(struct life *life)
 static bool await_change(struct waiting *waiting)
 {
 	struct pollfd changed = {.fd = waiting->changed, .events = POLLIN};
-	int patience = life_ends(waiting->life) ? 0 : CHANGE_PATIENCE / CLOCK_MILLISECOND;
+	int64_t began = clock_monotonic(), waited;
+	struct store_status store;
 
-	if (waiting->changing && poll(&changed, 1, patience) > 0)
-		end_change(waiting);
+	if (!waiting->changing || life_ends(waiting->life))
+		return !waiting->changing;
+	do {
+		if (poll(&changed, 1, CHANGE_PACE / CLOCK_MILLISECOND) > 0)
+			end_change(waiting);
+		store_status(waiting->life->store, &store);
+		waited = clock_monotonic() - began;
+	} while (waiting->changing && waited < (store.late ? CHANGE_PATIENCE : CHANGE_PATIENCE_MAX));
 	return !waiting->changing;
 }
 
