@@ -29,7 +29,7 @@ FORCE:
 
 ##@ Use
 
-all: program plugins ## build the agent and its plugins, to build/
+all: program plugins collectors ## build the agent and its plugins, to build/
 
 # --- what must be installed -------------------------------------------------------------------------------------
 #
@@ -109,7 +109,10 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_
 
 program: $(BUILD)/pindrop
 plugins: $(PLUGINS)
-.PHONY: all program plugins deps
+# Beside the program, as the plugins are: where `require` looks.
+collectors: | program
+	ln -sfn $(abspath scripts/collectors) $(BUILD)/collectors
+.PHONY: all program plugins collectors deps
 
 # --- stamps: files that change when a flag, or the list of sources, does ----------------------------------------
 

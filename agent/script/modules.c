@@ -81,7 +81,7 @@ void modules_offer(lua_State *lua)
 	beside = lua_tostring(lua, -1);
 	push_folder(lua, program);
 	home = lua_tostring(lua, -1);
-	lua_pushfstring(lua, "%s/?.lua;%s/../scripts/collectors/?.lua;%s/../share/pindrop/collectors/?.lua;%s", beside,
+	lua_pushfstring(lua, "%s/?.lua;%s/collectors/?.lua;%s/../share/pindrop/collectors/?.lua;%s", beside,
 	                home, home, path);
 	lua_setfield(lua, -5, "path");
 	lua_settop(lua, 1 + lua_gettop(lua) - 4);
