@@ -111,7 +111,7 @@ program: $(BUILD)/pindrop
 plugins: $(PLUGINS)
 # Beside the program, as the plugins are: where `require` looks.
 collectors: | program
-	ln -sfn $(abspath scripts/collectors) $(BUILD)/collectors
+	@ln -sfn $(abspath scripts/collectors) $(BUILD)/collectors
 .PHONY: all program plugins collectors deps
 
 # --- stamps: files that change when a flag, or the list of sources, does ----------------------------------------

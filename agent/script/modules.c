@@ -81,8 +81,8 @@ void modules_offer(lua_State *lua)
 	beside = lua_tostring(lua, -1);
 	push_folder(lua, program);
 	home = lua_tostring(lua, -1);
-	lua_pushfstring(lua, "%s/?.lua;%s/collectors/?.lua;%s/../share/pindrop/collectors/?.lua;%s", beside,
-	                home, home, path);
+	lua_pushfstring(lua, "%s/?.lua;%s/collectors/?.lua;%s/../share/pindrop/collectors/?.lua;%s", beside, home, home,
+	                path);
 	lua_setfield(lua, -5, "path");
 	lua_settop(lua, 1 + lua_gettop(lua) - 4);
 	lua_getfield(lua, -1, "searchers");
