@@ -213,3 +213,8 @@ bool text_same_words(const char *a, const char *b)
 		continue;
 	return *a == *b;
 }
+
+bool text_same(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}

@@ -32,4 +32,7 @@ const char *text_nearest(const char *word, const char *const *candidates);
 /* Whether two lines are the same but for the numbers in them. */
 bool text_same_words(const char *a, const char *b);
 
+/* Whether two texts are the same; NULL is only the same as NULL. */
+bool text_same(const char *a, const char *b);
+
 #endif

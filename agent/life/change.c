@@ -25,19 +25,14 @@ static void add_mistake(struct plan_mistakes *mistakes, const struct plan *plan,
 	plan_mistakes_add(mistakes, memory_format("%s: %s", plan->file, words));
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 /* --- making ready ------------------------------------------------------------------------------------------------ */
 
 /* What the store holds on to for as long as it is open. */
 static void check_lasting(const struct plan *old, const struct plan *new, struct plan_mistakes *mistakes)
 {
-	if (!same_text(old->data_dir, new->data_dir))
+	if (!text_same(old->data_dir, new->data_dir))
 		add_mistake(mistakes, new, "agent: \"data_dir\" cannot change while the agent runs: restart it to apply this");
-	if (!same_text(old->rrdcached, new->rrdcached))
+	if (!text_same(old->rrdcached, new->rrdcached))
 		add_mistake(mistakes, new, "store: \"rrdcached\" cannot change while the agent runs: restart it to apply this");
 }
 

@@ -35,11 +35,6 @@ static void add(struct words *words, const char *format, ...)
 	words->text = longer;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 /* Where there is none it is NaN. */
 static bool same_number(double a, double b)
 {
@@ -92,12 +87,12 @@ static bool same_aggregate(const struct plan *old, const struct plan_aggregate *
 {
 	const struct pindrop_family *before = old->families[a->family].table, *after = new->families[b->family].table;
 
-	if (plan_is_asked(b) && !same_text(old->digest, new->digest))
+	if (plan_is_asked(b) && !text_same(old->digest, new->digest))
 		return false;
 	return strcmp(before->name, after->name) == 0 &&
 	       strcmp(before->fields[a->field].name, after->fields[b->field].name) == 0 &&
-	       same_text(a->instance, b->instance) && same_text(a->fn_name, b->fn_name) && a->over == b->over &&
-	       same_number(a->to, b->to) && same_text(a->format, b->format) && a->formatted == b->formatted;
+	       text_same(a->instance, b->instance) && text_same(a->fn_name, b->fn_name) && a->over == b->over &&
+	       same_number(a->to, b->to) && text_same(a->format, b->format) && a->formatted == b->formatted;
 }
 
 static void compare_aggregates(struct words *words, const struct plan *old, const struct plan *new)
@@ -140,7 +135,7 @@ char *life_difference(const struct plan *old, const struct plan *new)
 		add(&words, "another purge");
 	if (old->journal_size != new->journal_size)
 		add(&words, "another size of the journal");
-	if (!same_text(old->listen_host, new->listen_host) || old->listen_port != new->listen_port)
+	if (!text_same(old->listen_host, new->listen_host) || old->listen_port != new->listen_port)
 		add(&words, "another address");
 	if (old->autostart != new->autostart)
 		add(&words, "autostart, for the next start");

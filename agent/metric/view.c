@@ -7,14 +7,10 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 /* A rate weighs the seconds that it covers: a microsecond is near enough. A gauge's sample weighs 1. */
 #define COUNTER_GRAIN 1e-6
-
-static bool same(const char *a, const char *b)
-{
-	return a == b || (a && b && strcmp(a, b) == 0);
-}
 
 static struct view *find(const struct views *views, const struct plan_aggregate *aggregate)
 {
@@ -22,7 +18,7 @@ static struct view *find(const struct views *views, const struct plan_aggregate 
 		struct view *view = &views->views[i];
 
 		if (view->family == aggregate->family && view->field == aggregate->field &&
-		    view->window.over == aggregate->over && same(view->instance, aggregate->instance))
+		    view->window.over == aggregate->over && text_same(view->instance, aggregate->instance))
 			return view;
 	}
 	return NULL;
@@ -98,7 +94,7 @@ static bool same_view(const struct plan *old, const struct view *before, const s
 	const struct pindrop_field *x = &a->fields[before->field], *y = &b->fields[view->field];
 
 	return before->window.over == view->window.over && strcmp(a->name, b->name) == 0 && strcmp(x->name, y->name) == 0 &&
-	       x->kind == y->kind && same(before->instance, view->instance);
+	       x->kind == y->kind && text_same(before->instance, view->instance);
 }
 
 void views_adopt(struct views *views, const struct plan *old, const struct plan *plan)

@@ -1,4 +1,4 @@
-/* links: agent/metric/metric.c agent/metric/catalogue.c agent/metric/gap_list.c agent/metric/view.c agent/metric/trend.c agent/metric/window.c agent/metric/quantiles.c agent/metric/batch.c agent/config/share.c agent/base/memory.c agent/base/clock.c */
+/* links: agent/metric/metric.c agent/metric/catalogue.c agent/metric/gap_list.c agent/metric/view.c agent/metric/trend.c agent/metric/window.c agent/metric/quantiles.c agent/metric/batch.c agent/config/share.c agent/base/text.c agent/base/memory.c agent/base/clock.c */
 #include <malloc.h>
 #include <math.h>
 #include <pthread.h>

@@ -1,4 +1,4 @@
-/* links: agent/metric/view.c agent/metric/trend.c agent/metric/window.c agent/metric/quantiles.c agent/base/memory.c agent/base/clock.c */
+/* links: agent/metric/view.c agent/metric/trend.c agent/metric/window.c agent/metric/quantiles.c agent/base/text.c agent/base/memory.c agent/base/clock.c */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
