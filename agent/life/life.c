@@ -279,8 +279,10 @@ int life_run(struct source *source, const struct plan *plan, struct nursery *sam
 	}
 	life_bring_down(&life, whole);
 	/* A change that hangs may wake up while the rooms are left: nothing is taken away under it. */
-	if (!whole)
+	if (!whole) {
+		pthread_detach(waiting.changer);
 		_exit(0);
+	}
 	end_waiting(&waiting);
 	return failed;
 }
