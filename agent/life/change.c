@@ -138,12 +138,21 @@ static void follow_address(struct life *life, int listener, const char *address)
 		log_error("%s", error.text);
 }
 
+/* From one stage to the next, where it is that. */
+static bool step(struct life *life, enum life_stage from, enum life_stage to)
+{
+	return atomic_compare_exchange_strong(&life->stage, &from, to);
+}
+
 static void exchange(struct life *life, const struct plan *plan)
 {
 	struct adoption adoption = {life, plan};
 
 	collect_part(life->collect);
 	store_hold(life->store, plan);
+	/* The disk may have answered only while the agent ends: then the rooms are not there any more. */
+	while (!step(life, LIFE_APPLIES, LIFE_ADOPTS))
+		pause();
 	collect_adopt(life->collect, adopt, &adoption);
 	store_go_on(life->store);
 }
@@ -192,15 +201,14 @@ static const struct plan *read_plan(struct life *life, struct plan_mistakes *mis
 	return NULL;
 }
 
-/* From one stage to the next, where it is that. */
-static bool step(struct life *life, enum life_stage from, enum life_stage to)
-{
-	return atomic_compare_exchange_strong(&life->stage, &from, to);
-}
-
 bool life_ends(struct life *life)
 {
 	return step(life, LIFE_READS, LIFE_ENDS);
+}
+
+bool life_gives_up(struct life *life)
+{
+	return step(life, LIFE_APPLIES, LIFE_ENDS);
 }
 
 struct stat life_look(const struct life *life)
@@ -254,5 +262,6 @@ void life_change(struct life *life)
 		free(words);
 	}
 	plan_mistakes_release(&mistakes);
-	step(life, LIFE_APPLIES, LIFE_READS);
+	if (!step(life, LIFE_ADOPTS, LIFE_READS))
+		step(life, LIFE_APPLIES, LIFE_READS);
 }

@@ -13,8 +13,8 @@
 #include "report/report.h"
 #include "store/store.h"
 
-/* How far a change is. From LIFE_ENDS on none begins to apply what it has read. */
-enum life_stage { LIFE_READS, LIFE_APPLIES, LIFE_ENDS };
+/* How far a change is: it may wait for a disk until LIFE_ADOPTS. From LIFE_ENDS on none goes from one to the next. */
+enum life_stage { LIFE_READS, LIFE_APPLIES, LIFE_ADOPTS, LIFE_ENDS };
 
 /* All rooms. What is NULL or -1 is not up. */
 struct life {
@@ -68,5 +68,9 @@ struct stat life_look(const struct life *life);
 
 /* The agent ends. True: a change, if there is one, still reads the file, and will not touch the rooms. */
 bool life_ends(struct life *life);
+
+/* The same for one that waits for a disk: it will not come back to the rooms, whatever it holds of them. False: it does
+ * not wait any more. */
+bool life_gives_up(struct life *life);
 
 #endif

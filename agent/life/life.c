@@ -171,6 +171,9 @@ static bool await_change(struct waiting *waiting)
 		store_status(waiting->life->store, &store);
 		waited = clock_monotonic() - began;
 	} while (waiting->changing && waited < (store.late ? CHANGE_PATIENCE : CHANGE_PATIENCE_MAX));
+	if (waiting->changing && !life_gives_up(waiting->life) &&
+	    poll(&changed, 1, CHANGE_PATIENCE_MAX / CLOCK_MILLISECOND) > 0)
+		end_change(waiting);
 	return !waiting->changing;
 }
 

@@ -434,6 +434,8 @@ bool intake_end(struct intake *intake, int64_t patience)
 	pthread_mutex_unlock(&intake->lock);
 	if (ended)
 		pthread_join(intake->thread, NULL);
+	else
+		pthread_detach(intake->thread);
 	return ended;
 }
 

@@ -677,6 +677,7 @@ void store_close(struct store *store)
 	pthread_cond_signal(&store->wake);
 	pthread_mutex_unlock(&store->lock);
 	if (!ended || !join(store)) {
+		pthread_detach(store->thread);
 		log_error("%s: the disk does not answer, and is not waited for", store->plan->data_dir);
 		return;
 	}
