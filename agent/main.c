@@ -169,7 +169,7 @@ static struct loader *new_loader(void)
 /* NULL: the mistakes were told. Only a run and `check` ask whether the files can fit. */
 static const struct plan *read_plan(struct source *source, const struct command *command)
 {
-	struct plan_mistakes mistakes = {0};
+	struct text_list mistakes = {0};
 	const struct plan *plan = is(command, "why") ? source_read_only(source, &mistakes) : source_read(source, &mistakes);
 
 	if (!plan && is(command, "check") && command->json)
@@ -177,7 +177,7 @@ static const struct plan *read_plan(struct source *source, const struct command 
 	else
 		for (size_t i = 0; i < mistakes.count; i++)
 			fprintf(stderr, "%s\n", mistakes.texts[i]);
-	plan_mistakes_release(&mistakes);
+	text_list_release(&mistakes);
 	return plan;
 }
 
@@ -302,7 +302,7 @@ int main(int argc, char **argv)
 		source.loader = new_loader();
 		status = obey(&source, &command, nursery);
 		loader_free(source.loader);
-		standing_lines_release(&source.refused);
+		text_list_release(&source.refused);
 		nursery_stop(source.nursery);
 	} else {
 		log_error("%s", error.text);

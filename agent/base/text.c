@@ -218,3 +218,36 @@ bool text_same(const char *a, const char *b)
 {
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
+
+uint64_t text_hash(uint64_t hash, const void *bytes, size_t length)
+{
+	const unsigned char *byte = bytes;
+
+	for (size_t i = 0; i < length; i++)
+		hash = (hash ^ byte[i]) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+bool text_is_name(const char *text, bool dots)
+{
+	size_t length =
+		text ? strspn(text, dots ? "abcdefghijklmnopqrstuvwxyz0123456789_." : "abcdefghijklmnopqrstuvwxyz0123456789_")
+			 : 0;
+
+	return length > 0 && !text[length] && text[0] >= 'a' && text[0] <= 'z' && text[length - 1] != '.' &&
+	       !strstr(text, "..");
+}
+
+void text_list_add(struct text_list *list, char *text)
+{
+	list->texts = memory_resize(list->texts, list->count + 1, sizeof(char *));
+	list->texts[list->count++] = text;
+}
+
+void text_list_release(struct text_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free(list->texts[i]);
+	free(list->texts);
+	*list = (struct text_list){0};
+}

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Durations: "100ms", "10s", "5m", "1h", "7d", "2y" (a year is 365 days), or a plain number of seconds -> seconds.
  * Sizes: "4096", "64kB", "500MB", "1GB", "2TB" (powers of 1000), "1MiB" (powers of 1024) -> bytes.
@@ -28,6 +29,22 @@ char *text_percent_decode(const char *text);
 /* The candidate that someone who typed `word` probably meant, or NULL: at most a third of its letters wrong, a swap
  * of neighbours counts as one. `candidates` ends with NULL. */
 const char *text_nearest(const char *word, const char *const *candidates);
+
+/* Mixes bytes into a hash: FNV-1a, 64 bits, which is short, and nobody's secret. The first is mixed into TEXT_HASH. */
+#define TEXT_HASH UINT64_C(0xcbf29ce484222325)
+uint64_t text_hash(uint64_t hash, const void *bytes, size_t length);
+
+/* Whether it is a name as plugins, families, fields and options have: [a-z][a-z0-9_]*, and with `dots` such parts joined
+ * by dots. NULL is none. */
+bool text_is_name(const char *text, bool dots);
+
+/* Texts that belong to whoever has the list. Starts as all zero. */
+struct text_list {
+	size_t count;
+	char **texts;
+};
+void text_list_add(struct text_list *list, char *text); /* takes the text over */
+void text_list_release(struct text_list *list);
 
 /* Whether two lines are the same but for the numbers in them. */
 bool text_same_words(const char *a, const char *b);

@@ -28,9 +28,7 @@ static int never_called(void *state, struct pindrop_batch *batch)
 
 static bool is_name(const char *text, size_t longest)
 {
-	size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_");
-
-	return length > 0 && length <= longest && !text[length] && text[0] >= 'a' && text[0] <= 'z';
+	return text_is_name(text, false) && strlen(text) <= longest;
 }
 
 /* --- metrics ------------------------------------------------------------------------------------------------ */

@@ -53,8 +53,7 @@ static char *describe_end(const char *file, struct nursery *nursery, const struc
 }
 
 /* Asks the worker. The answer, or NULL with a mistake told. */
-static json_t *ask(const char *file, struct nursery *nursery, const struct worker *worker,
-                   struct plan_mistakes *mistakes)
+static json_t *ask(const char *file, struct nursery *nursery, const struct worker *worker, struct text_list *mistakes)
 {
 	struct message message = {0};
 	const char *text = NULL;
@@ -74,19 +73,19 @@ static json_t *ask(const char *file, struct nursery *nursery, const struct worke
 	}
 	if (!answer && got < 0 && errno == ETIMEDOUT) {
 		told = told_by(worker);
-		plan_mistakes_add(mistakes, *told ? memory_text(told)
-		                                  : memory_format("%s: still running after %d s, so it was ended", file,
-		                                                  (int)(CONFIG_RUN_MAX / CLOCK_SECOND)));
+		text_list_add(mistakes, *told ? memory_text(told)
+		                              : memory_format("%s: still running after %d s, so it was ended", file,
+		                                              (int)(CONFIG_RUN_MAX / CLOCK_SECOND)));
 		free(told);
 	} else if (!answer) {
-		plan_mistakes_add(mistakes, describe_end(file, nursery, worker));
+		text_list_add(mistakes, describe_end(file, nursery, worker));
 	}
 	message_release(&message);
 	return answer;
 }
 
 struct plan *config_read(const char *file, struct nursery *nursery, size_t worker_kind, plan_find *find, void *context,
-                         struct plan_mistakes *mistakes)
+                         struct text_list *mistakes)
 {
 	struct worker worker = {0};
 	struct error error = {""};
@@ -94,7 +93,7 @@ struct plan *config_read(const char *file, struct nursery *nursery, size_t worke
 	json_t *answer;
 
 	if (nursery_spawn(nursery, worker_kind, &worker, &error) < 0) {
-		plan_mistakes_add(mistakes, memory_format("%s: %s", file, error.text));
+		text_list_add(mistakes, memory_format("%s: %s", file, error.text));
 		return NULL;
 	}
 	answer = ask(file, nursery, &worker, mistakes);

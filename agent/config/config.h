@@ -19,6 +19,6 @@ extern const struct worker_kind config_worker_kind;
 /* Runs `file` in a worker and checks what it declares. Returns NULL with at least one mistake told, or the plan, for
  * plan_release(). The thread that uses the nursery. */
 struct plan *config_read(const char *file, struct nursery *nursery, size_t worker_kind, plan_find *find, void *context,
-                         struct plan_mistakes *mistakes);
+                         struct text_list *mistakes);
 
 #endif

@@ -32,16 +32,6 @@ struct loader {
 
 /* --- the table is well-formed ------------------------------------------------------------------------------- */
 
-static bool is_name(const char *text, bool dots)
-{
-	size_t length =
-		text ? strspn(text, dots ? "abcdefghijklmnopqrstuvwxyz0123456789_." : "abcdefghijklmnopqrstuvwxyz0123456789_")
-			 : 0;
-
-	return length > 0 && !text[length] && text[0] >= 'a' && text[0] <= 'z' && text[length - 1] != '.' &&
-	       !strstr(text, "..");
-}
-
 static int check_fields(const struct pindrop_family *family, struct error *error)
 {
 	if (!family->fields || !family->field_count)
@@ -49,7 +39,7 @@ static int check_fields(const struct pindrop_family *family, struct error *error
 	for (size_t i = 0; i < family->field_count; i++) {
 		const struct pindrop_field *field = &family->fields[i];
 
-		if (!is_name(field->name, false) || strlen(field->name) > PINDROP_FIELD_NAME_MAX)
+		if (!text_is_name(field->name, false) || strlen(field->name) > PINDROP_FIELD_NAME_MAX)
 			return error_set(error, "family \"%s\": field %zu has no name of [a-z][a-z0-9_]* with at most %d letters",
 			                 family->name, i + 1, PINDROP_FIELD_NAME_MAX);
 		if (field->kind != PINDROP_GAUGE && field->kind != PINDROP_COUNTER)
@@ -67,7 +57,7 @@ static int check_family(const struct pindrop_plugin *table, size_t index, struct
 {
 	const struct pindrop_family *family = &table->families[index];
 
-	if (!is_name(family->name, true))
+	if (!text_is_name(family->name, true))
 		return error_set(error, "family %zu has no name of [a-z0-9_.]", index + 1);
 	if (!family->sample)
 		return error_set(error, "family \"%s\" has no sample()", family->name);
@@ -96,7 +86,7 @@ static int check_option(const struct pindrop_plugin *table, size_t index, struct
 	char *end;
 	bool good = true;
 
-	if (!is_name(option->name, false) || strcmp(option->name, "interval") == 0)
+	if (!text_is_name(option->name, false) || strcmp(option->name, "interval") == 0)
 		return error_set(error, "option %zu has no name of its own ([a-z][a-z0-9_]*, not \"interval\")", index + 1);
 	for (size_t k = 0; k < index; k++)
 		if (strcmp(table->options[k].name, option->name) == 0)
@@ -263,7 +253,7 @@ static void load_entry(const struct loader *loader, struct entry *entry)
 {
 	char *path;
 
-	entry->path = is_name(entry->name, false) ? locate(loader, entry->name) : NULL;
+	entry->path = text_is_name(entry->name, false) ? locate(loader, entry->name) : NULL;
 	if (!entry->path) {
 		tell_missing(loader, entry);
 		return;

@@ -546,12 +546,11 @@ static int by_line(const void *a, const void *b)
 }
 
 /* In the order of the file. glibc's qsort() is a merge sort: those of one line stay in order. */
-static void hand_over(struct draft *draft, struct plan_mistakes *mistakes)
+static void hand_over(struct draft *draft, struct text_list *mistakes)
 {
 	qsort(draft->mistakes, draft->mistake_count, sizeof(*draft->mistakes), by_line);
-	mistakes->texts = memory_resize(mistakes->texts, mistakes->count + draft->mistake_count, sizeof(char *));
 	for (size_t i = 0; i < draft->mistake_count; i++)
-		mistakes->texts[mistakes->count++] = draft->mistakes[i].text;
+		text_list_add(mistakes, draft->mistakes[i].text);
 	free(draft->mistakes);
 }
 
@@ -574,7 +573,7 @@ static void preset_all(struct draft *draft)
 }
 
 struct plan *plan_check(const json_t *answer, const char *file, plan_find *find, void *context,
-                        struct plan_mistakes *mistakes)
+                        struct text_list *mistakes)
 {
 	const json_t *declarations = json_object_get(answer, "declarations");
 	const char *failure = json_string_value(json_object_get(answer, "error"));
@@ -598,20 +597,6 @@ struct plan *plan_check(const json_t *answer, const char *file, plan_find *find,
 	hand_over(&draft, mistakes);
 	plan_release(draft.plan);
 	return NULL;
-}
-
-void plan_mistakes_add(struct plan_mistakes *mistakes, char *text)
-{
-	mistakes->texts = memory_resize(mistakes->texts, mistakes->count + 1, sizeof(char *));
-	mistakes->texts[mistakes->count++] = text;
-}
-
-void plan_mistakes_release(struct plan_mistakes *mistakes)
-{
-	for (size_t i = 0; i < mistakes->count; i++)
-		free(mistakes->texts[i]);
-	free(mistakes->texts);
-	*mistakes = (struct plan_mistakes){0};
 }
 
 /* --- as JSON ------------------------------------------------------------------------------------------------ */

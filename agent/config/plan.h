@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 struct plan_tier {
 	int64_t step; /* s, at least 1 */
@@ -101,14 +102,6 @@ struct plan {
 	struct plan_memory *memory; /* all of the above; NULL: it was not made by plan_check() and is never freed */
 };
 
-/* Every mistake that was found, in the order of the file: "pindrop.lua:12: …". Starts as all zero. */
-struct plan_mistakes {
-	size_t count;
-	char **texts;
-};
-void plan_mistakes_add(struct plan_mistakes *mistakes, char *text); /* takes the text over */
-void plan_mistakes_release(struct plan_mistakes *mistakes);
-
 /* A plugin that was loaded for the plan: the loader's answer to a name (config/loader.h). */
 struct plan_found {
 	const struct pindrop_plugin *table; /* NULL: `error` says why */
@@ -119,9 +112,10 @@ struct plan_found {
 typedef void plan_find(void *context, const char *name, struct plan_found *found);
 
 /* Makes the plan of what the Lua worker answered. `find` is asked once for each plugin that is named. Returns NULL
- * with at least one mistake told, or the plan, for plan_release(). Plugins that are refused are logged and left out. */
+ * with at least one mistake told, in the order of the file: "pindrop.lua:12: …"; or the plan, for plan_release().
+ * Plugins that are refused are logged and left out. */
 struct plan *plan_check(const json_t *answer, const char *file, plan_find *find, void *context,
-                        struct plan_mistakes *mistakes);
+                        struct text_list *mistakes);
 
 /* One more who reads it; one less, the last of whom frees it (NULL: nothing). Any thread. */
 const struct plan *plan_hold(const struct plan *plan);

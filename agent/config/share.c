@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "config/draft.h"
 
 const struct plan *plan_hold(const struct plan *plan)
@@ -74,7 +75,7 @@ static bool same_value(enum pindrop_type type, const union pindrop_value *a, con
 	case PINDROP_BOOL:
 		return a->flag == b->flag;
 	case PINDROP_STRING:
-		return a->text == b->text || (a->text && b->text && strcmp(a->text, b->text) == 0);
+		return text_same(a->text, b->text);
 	case PINDROP_STRINGS:
 	case PINDROP_PATTERNS:
 		return same_list(a->list, b->list);

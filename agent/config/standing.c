@@ -11,26 +11,12 @@ struct standing {
 	struct standing_view view;
 };
 
-void standing_lines_add(struct standing_lines *lines, const char *line)
+static struct text_list copy(const struct text_list *lines)
 {
-	lines->lines = memory_resize(lines->lines, lines->count + 1, sizeof(char *));
-	lines->lines[lines->count++] = memory_text(line);
-}
-
-void standing_lines_release(struct standing_lines *lines)
-{
-	for (size_t i = 0; i < lines->count; i++)
-		free(lines->lines[i]);
-	free(lines->lines);
-	*lines = (struct standing_lines){0};
-}
-
-static struct standing_lines copy(const struct standing_lines *lines)
-{
-	struct standing_lines copied = {0};
+	struct text_list copied = {0};
 
 	for (size_t i = 0; i < lines->count; i++)
-		standing_lines_add(&copied, lines->lines[i]);
+		text_list_add(&copied, memory_text(lines->texts[i]));
 	return copied;
 }
 
@@ -48,13 +34,13 @@ void standing_free(struct standing *standing)
 	if (!standing)
 		return;
 	free((char *)standing->view.file);
-	standing_lines_release(&standing->view.mistakes);
-	standing_lines_release(&standing->view.refused);
+	text_list_release(&standing->view.mistakes);
+	text_list_release(&standing->view.refused);
 	pthread_mutex_destroy(&standing->lock);
 	free(standing);
 }
 
-void standing_good(struct standing *standing, struct standing_lines *refused)
+void standing_good(struct standing *standing, struct text_list *refused)
 {
 	struct standing_view *view = &standing->view;
 
@@ -62,22 +48,21 @@ void standing_good(struct standing *standing, struct standing_lines *refused)
 	view->reloads += view->since != 0;
 	view->since = clock_wall();
 	view->tried = 0;
-	standing_lines_release(&view->mistakes);
-	standing_lines_release(&view->refused);
+	text_list_release(&view->mistakes);
+	text_list_release(&view->refused);
 	view->refused = *refused;
-	*refused = (struct standing_lines){0};
+	*refused = (struct text_list){0};
 	pthread_mutex_unlock(&standing->lock);
 }
 
-void standing_bad(struct standing *standing, const struct plan_mistakes *mistakes)
+void standing_bad(struct standing *standing, const struct text_list *mistakes)
 {
 	struct standing_view *view = &standing->view;
 
 	pthread_mutex_lock(&standing->lock);
 	view->tried = clock_wall();
-	standing_lines_release(&view->mistakes);
-	for (size_t i = 0; i < mistakes->count; i++)
-		standing_lines_add(&view->mistakes, mistakes->texts[i]);
+	text_list_release(&view->mistakes);
+	view->mistakes = copy(mistakes);
 	pthread_mutex_unlock(&standing->lock);
 }
 
@@ -94,6 +79,6 @@ void standing_look(struct standing *standing, struct standing_view *view)
 void standing_view_release(struct standing_view *view)
 {
 	free((char *)view->file);
-	standing_lines_release(&view->mistakes);
-	standing_lines_release(&view->refused);
+	text_list_release(&view->mistakes);
+	text_list_release(&view->refused);
 }

@@ -10,30 +10,22 @@
 
 struct standing;
 
-/* A list of lines that belongs to whoever has it. Starts as all zero. */
-struct standing_lines {
-	size_t count;
-	char **lines;
-};
-void standing_lines_add(struct standing_lines *lines, const char *line); /* copied */
-void standing_lines_release(struct standing_lines *lines);
-
 struct standing *standing_new(const char *file);
 void standing_free(struct standing *standing);
 
 /* A plan is in force from now on. `refused`: a line for each plugin that was left out; it is taken over, and emptied. */
-void standing_good(struct standing *standing, struct standing_lines *refused);
+void standing_good(struct standing *standing, struct text_list *refused);
 
 /* What was saved has mistakes: what was in force stays so. */
-void standing_bad(struct standing *standing, const struct plan_mistakes *mistakes);
+void standing_bad(struct standing *standing, const struct text_list *mistakes);
 
 struct standing_view {
 	const char *file;
 	int64_t since;    /* in force since: wall clock, ns */
 	uint64_t reloads; /* how often another plan came into force */
 	int64_t tried; /* when something was saved that has mistakes: wall clock, ns; 0: what was saved last is in force */
-	struct standing_lines mistakes; /* of that */
-	struct standing_lines refused;
+	struct text_list mistakes; /* of that */
+	struct text_list refused;
 };
 
 /* A copy, for standing_view_release(). */

@@ -20,15 +20,15 @@
 #include "base/text.h"
 #include "life/inside.h"
 
-static void add_mistake(struct plan_mistakes *mistakes, const struct plan *plan, const char *words)
+static void add_mistake(struct text_list *mistakes, const struct plan *plan, const char *words)
 {
-	plan_mistakes_add(mistakes, memory_format("%s: %s", plan->file, words));
+	text_list_add(mistakes, memory_format("%s: %s", plan->file, words));
 }
 
 /* --- making ready ------------------------------------------------------------------------------------------------ */
 
 /* What the store holds on to for as long as it is open. */
-static void check_lasting(const struct plan *old, const struct plan *new, struct plan_mistakes *mistakes)
+static void check_lasting(const struct plan *old, const struct plan *new, struct text_list *mistakes)
 {
 	if (!text_same(old->data_dir, new->data_dir))
 		add_mistake(mistakes, new, "agent: \"data_dir\" cannot change while the agent runs: restart it to apply this");
@@ -174,7 +174,7 @@ static void apply(struct life *life, const struct plan *plan, int listener, cons
 
 /* --- what people are told ------------------------------------------------------------------------------------------ */
 
-static void tell_mistakes(const struct life *life, const struct plan_mistakes *mistakes)
+static void tell_mistakes(const struct life *life, const struct text_list *mistakes)
 {
 	for (size_t i = 0; i < mistakes->count; i++)
 		log_error("%s", mistakes->texts[i]);
@@ -189,13 +189,13 @@ static bool is_empty(const char *path)
 	return stat(path, &file) == 0 && S_ISREG(file.st_mode) && file.st_size == 0;
 }
 
-static const struct plan *read_plan(struct life *life, struct plan_mistakes *mistakes)
+static const struct plan *read_plan(struct life *life, struct text_list *mistakes)
 {
 	const char *file = life->source->file;
 
 	if (!is_empty(file))
 		return source_read(life->source, mistakes);
-	plan_mistakes_add(mistakes, memory_format("%s: is empty: it was not saved to its end, or the disk is "
+	text_list_add(mistakes, memory_format("%s: is empty: it was not saved to its end, or the disk is "
 	                                          "full; a comment (--) alone means that all is as by default",
 	                                          file));
 	return NULL;
@@ -230,7 +230,7 @@ static bool was_half(const struct life *life)
 
 void life_change(struct life *life)
 {
-	struct plan_mistakes mistakes = {0};
+	struct text_list mistakes = {0};
 	struct error error = {""};
 	char address[HTTP_ADDRESS_SIZE];
 	int64_t began = clock_monotonic();
@@ -241,7 +241,7 @@ void life_change(struct life *life)
 	life->half = was_half(life);
 	if (life->half || !step(life, LIFE_READS, LIFE_APPLIES)) {
 		plan_release(plan);
-		plan_mistakes_release(&mistakes);
+		text_list_release(&mistakes);
 		return;
 	}
 	if (plan)
@@ -261,7 +261,7 @@ void life_change(struct life *life)
 		         clock_seconds(clock_monotonic() - began) * 1000, words);
 		free(words);
 	}
-	plan_mistakes_release(&mistakes);
+	text_list_release(&mistakes);
 	if (!step(life, LIFE_ADOPTS, LIFE_READS))
 		step(life, LIFE_APPLIES, LIFE_READS);
 }

@@ -27,15 +27,15 @@ extern const struct worker_kind *const worker_kinds[WORKER_KINDS];
 struct source {
 	const char *file;
 	struct loader *loader;
-	struct nursery *nursery;       /* of who reads the file: one thread at a time */
-	struct standing_lines refused; /* by the last read: a line for each plugin that was left out */
+	struct nursery *nursery;  /* of who reads the file: one thread at a time */
+	struct text_list refused; /* by the last read: a line for each plugin that was left out */
 };
 
 /* Runs the file and checks what it declares, also whether its files can fit. NULL with at least one mistake told. */
-const struct plan *source_read(struct source *source, struct plan_mistakes *mistakes);
+const struct plan *source_read(struct source *source, struct text_list *mistakes);
 
 /* The same without a look at what lies in the data folder. */
-const struct plan *source_read_only(struct source *source, struct plan_mistakes *mistakes);
+const struct plan *source_read_only(struct source *source, struct text_list *mistakes);
 
 /* Lives by `plan`, which it takes over, and by those that come after it, until a signal ends it. `signals` are blocked in
  * every thread: SIGTERM, SIGINT, SIGHUP, SIGUSR1. `sampler` is the nursery of the sampler's thread. 0, or -1 with the

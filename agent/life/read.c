@@ -15,18 +15,18 @@ static void find_plugin(void *context, const char *name, struct plan_found *foun
 
 	loader_find(source->loader, name, found);
 	if (!found->table && !found->missing)
-		standing_lines_add(&source->refused, found->error.text);
+		text_list_add(&source->refused, memory_text(found->error.text));
 }
 
-const struct plan *source_read_only(struct source *source, struct plan_mistakes *mistakes)
+const struct plan *source_read_only(struct source *source, struct text_list *mistakes)
 {
 	loader_look_again(source->loader);
-	standing_lines_release(&source->refused);
+	text_list_release(&source->refused);
 	return config_read(source->file, source->nursery, WORKER_CONFIG, find_plugin, source, mistakes);
 }
 
 /* A plan whose files cannot fit is a mistake like any other. */
-static bool fits(const struct plan *plan, struct plan_mistakes *mistakes)
+static bool fits(const struct plan *plan, struct text_list *mistakes)
 {
 	struct survey survey = {0};
 	struct error ignored; /* who makes use of the folder tells */
@@ -38,13 +38,13 @@ static bool fits(const struct plan *plan, struct plan_mistakes *mistakes)
 	survey_guess(&survey, plan, alive);
 	good = purge_fits(plan, &survey, alive, &words);
 	if (!good)
-		plan_mistakes_add(mistakes, words);
+		text_list_add(mistakes, words);
 	free(alive);
 	survey_release(&survey);
 	return good;
 }
 
-const struct plan *source_read(struct source *source, struct plan_mistakes *mistakes)
+const struct plan *source_read(struct source *source, struct text_list *mistakes)
 {
 	const struct plan *plan = source_read_only(source, mistakes);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 
 #define BUCKETS_FIRST 16
 
@@ -27,14 +28,9 @@ void catalogue_release(struct catalogue *catalogue)
 	free(catalogue->buckets);
 }
 
-/* FNV-1a, 64 bits. */
 static uint64_t hash(const char *name)
 {
-	uint64_t sum = UINT64_C(0xcbf29ce484222325);
-
-	while (*name)
-		sum = (sum ^ (unsigned char)*name++) * UINT64_C(0x100000001b3);
-	return sum;
+	return text_hash(TEXT_HASH, name, strlen(name));
 }
 
 static struct known **bucket_of(const struct catalogue *catalogue, uint64_t sum)

@@ -65,11 +65,11 @@ static void judge_answers(struct verdict *verdict, const struct collect_answers 
 static void judge_configuration(struct verdict *verdict, const struct standing_view *standing)
 {
 	for (size_t i = 0; i < standing->refused.count; i++)
-		add_reason(verdict, "%s", standing->refused.lines[i]);
+		add_reason(verdict, "%s", standing->refused.texts[i]);
 	if (standing->mistakes.count == 1)
-		add_reason(verdict, "what was saved last is not in force: %s", standing->mistakes.lines[0]);
+		add_reason(verdict, "what was saved last is not in force: %s", standing->mistakes.texts[0]);
 	else if (standing->mistakes.count > 1)
-		add_reason(verdict, "what was saved last is not in force: %s, and %zu more", standing->mistakes.lines[0],
+		add_reason(verdict, "what was saved last is not in force: %s, and %zu more", standing->mistakes.texts[0],
 		           standing->mistakes.count - 1);
 }
 
@@ -190,12 +190,12 @@ static json_t *show_store(const struct plan *plan, const struct store_status *st
 	return object;
 }
 
-static json_t *show_lines(const struct standing_lines *lines)
+static json_t *show_lines(const struct text_list *lines)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < lines->count; i++)
-		json_array_append_new(list, tree_text(lines->lines[i]));
+		json_array_append_new(list, tree_text(lines->texts[i]));
 	return list;
 }
 

@@ -43,7 +43,7 @@ static json_t *show_mistake(const char *text, const char *file)
 	return object;
 }
 
-void report_mistakes(const struct plan_mistakes *mistakes, const char *file, FILE *out)
+void report_mistakes(const struct text_list *mistakes, const char *file, FILE *out)
 {
 	json_t *root = json_object(), *list = json_array();
 

@@ -60,7 +60,7 @@ void report_check(const struct plan *plan, const struct survey *survey, const bo
 
 /* `pindrop check --json`, for a bad one: {"mistakes": [{"file": …, "line": …, "message": …}]}, in the order of the file;
  * `line` is null where a mistake stands on none. */
-void report_mistakes(const struct plan_mistakes *mistakes, const char *file, FILE *out);
+void report_mistakes(const struct text_list *mistakes, const char *file, FILE *out);
 
 /* `pindrop describe [NAME]`: plugins, options, families and fields as a text for people. False: nothing has that
  * name (a plugin, a family or a metric). */

@@ -1,27 +1,23 @@
 /* script/modules.c: where `require` looks, and what it found.
  *
  * The digest is a hash of the file and of all modules that it loaded, so that the agent knows whether a collector would be
- * the same Lua again: FNV-1a, which is short, and nobody's secret. */
+ * the same Lua again. */
 #include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "script/inside.h"
-
-#define HASH_BEGIN UINT64_C(14695981039346656037)
-#define HASH_PRIME UINT64_C(1099511628211)
 
 /* What a module may have. */
 #define MODULE_MAX ((size_t)16 << 20)
 
 void modules_digest(struct script *script, const char *text, size_t length)
 {
-	uint64_t hash = script->digest ? script->digest : HASH_BEGIN;
+	uint64_t hash = text_hash(script->digest ? script->digest : TEXT_HASH, text, length);
 
-	for (size_t i = 0; i < length; i++)
-		hash = (hash ^ (unsigned char)text[i]) * HASH_PRIME;
 	/* What ends here is another than what goes on. */
-	script->digest = (hash ^ 0xFF) * HASH_PRIME;
+	script->digest = text_hash(hash, "\xFF", 1);
 }
 
 /* Writes down that a module was loaded from this file. */

@@ -134,20 +134,18 @@ size_t layout_line(const struct layout *layout, int64_t tick, const double *valu
 /* --- of store.h --------------------------------------------------------------------------------------------- */
 
 /* A file's name has at most 255 bytes, ".rrd.damaged-20261124T103000" included. A longer one keeps its beginning, and is
- * told from others of that beginning by a hash (FNV-1a, 64 bits) of the whole. */
+ * told from others of that beginning by a hash of the whole. */
 #define NAME_KEPT 200
 #define NAME_MAX_BYTES (NAME_KEPT + 17)
 
 static char *file_name(const char *instance)
 {
 	char *encoded = text_percent_encode(instance), *shorter;
-	uint64_t hash = UINT64_C(14695981039346656037);
 
 	if (strlen(encoded) <= NAME_MAX_BYTES)
 		return encoded;
-	for (const char *c = instance; *c; c++)
-		hash = (hash ^ (unsigned char)*c) * UINT64_C(1099511628211);
-	shorter = memory_format("%.*s-%016llx", NAME_KEPT, encoded, (unsigned long long)hash);
+	shorter = memory_format("%.*s-%016llx", NAME_KEPT, encoded,
+	                        (unsigned long long)text_hash(TEXT_HASH, instance, strlen(instance)));
 	free(encoded);
 	return shorter;
 }

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "store/aside.h"
 
 /* The file: a record with the version, and two halves. */
@@ -138,17 +139,9 @@ static void encode_entry(const struct entry *entry, struct record_buffer *buffer
 
 /* --- which gaps are one --------------------------------------------------------------------------------------- */
 
-/* FNV-1a. */
-static uint64_t mix(uint64_t hash, const char *bytes, size_t length)
-{
-	for (size_t i = 0; i < length; i++)
-		hash = (hash ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
 static uint64_t mix_text(uint64_t hash, const char *text)
 {
-	return text ? mix(hash, text, strlen(text) + 1) : mix(hash, "\1", 2);
+	return text ? text_hash(hash, text, strlen(text) + 1) : text_hash(hash, "\1", 2);
 }
 
 /* What units follow a number as text_from_span() and others write it. */
@@ -174,7 +167,7 @@ static uint64_t mix_words(uint64_t hash, const char *words)
 		size_t digits = *words == '.' ? 0 : strspn(words, "0123456789.");
 
 		if (digits == 0) {
-			hash = mix(hash, words++, 1);
+			hash = text_hash(hash, words++, 1);
 			continue;
 		}
 		words += digits;
@@ -186,17 +179,12 @@ static uint64_t mix_words(uint64_t hash, const char *words)
 static uint64_t hash_gap(const struct gap *gap)
 {
 	const char reason = (char)gap->reason;
-	uint64_t hash = mix(UINT64_C(0xcbf29ce484222325), &reason, 1);
+	uint64_t hash = text_hash(TEXT_HASH, &reason, 1);
 
 	hash = mix_text(hash, gap->family);
 	hash = mix_text(hash, gap->instance);
 	hash = mix_text(hash, gap->field);
 	return mix_words(hash, gap->words);
-}
-
-static bool is_same(const char *a, const char *b)
-{
-	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
 /* Between what is told at two ticks that follow each other lies less than half a tick. */
@@ -207,8 +195,8 @@ static bool joins(const struct entry *entry, const struct gap *gap)
 	if (slack > SLACK_MAX)
 		slack = SLACK_MAX;
 	return gap->from - entry->gap.to <= slack && entry->gap.from - gap->to <= slack &&
-	       entry->gap.reason == gap->reason && is_same(entry->gap.family, gap->family) &&
-	       is_same(entry->gap.instance, gap->instance) && is_same(entry->gap.field, gap->field);
+	       entry->gap.reason == gap->reason && text_same(entry->gap.family, gap->family) &&
+	       text_same(entry->gap.instance, gap->instance) && text_same(entry->gap.field, gap->field);
 }
 
 /* --- entries: with the lock held ------------------------------------------------------------------------------ */

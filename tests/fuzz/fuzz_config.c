@@ -57,11 +57,11 @@ static void find(void *context, const char *name, struct plan_found *found)
 
 static struct plan *read_answer(const json_t *answer)
 {
-	struct plan_mistakes mistakes = {0};
+	struct text_list mistakes = {0};
 	struct plan *plan = plan_check(answer, "pindrop.lua", find, NULL, &mistakes);
 
 	check(plan ? mistakes.count == 0 : mistakes.count > 0);
-	plan_mistakes_release(&mistakes);
+	text_list_release(&mistakes);
 	return plan;
 }
 

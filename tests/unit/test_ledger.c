@@ -1,5 +1,5 @@
-/* links: agent/store/ledger.c agent/store/record.c agent/store/aside.c agent/metric/gap.c agent/base/memory.c
- * agent/base/log.c agent/base/clock.c agent/base/error.c */
+/* links: agent/store/ledger.c agent/store/record.c agent/store/aside.c agent/metric/gap.c agent/base/text.c
+ * agent/base/memory.c agent/base/log.c agent/base/clock.c agent/base/error.c */
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>

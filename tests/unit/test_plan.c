@@ -55,7 +55,7 @@ static void find(void *context, const char *name, struct plan_found *found)
 	error_set(&found->error, found->missing ? "there is no such plugin" : "/plugins/bad.so: refused: it is bad");
 }
 
-static struct plan *check(const char *declarations, struct plan_mistakes *mistakes)
+static struct plan *check(const char *declarations, struct text_list *mistakes)
 {
 	char text[16384];
 	json_t *answer;
@@ -71,7 +71,7 @@ static struct plan *check(const char *declarations, struct plan_mistakes *mistak
 
 static struct plan *good(const char *declarations)
 {
-	struct plan_mistakes mistakes = {0};
+	struct text_list mistakes = {0};
 	struct plan *plan = check(declarations, &mistakes);
 
 	for (size_t i = 0; i < mistakes.count; i++)
@@ -84,13 +84,13 @@ static struct plan *good(const char *declarations)
 /* The declarations make exactly this mistake. */
 static void wrong(const char *declarations, const char *text)
 {
-	struct plan_mistakes mistakes = {0};
+	struct text_list mistakes = {0};
 	struct plan *plan = check(declarations, &mistakes);
 
 	assert_null(plan);
 	assert_int_equal(mistakes.count, 1);
 	assert_string_equal(mistakes.texts[0], text);
-	plan_mistakes_release(&mistakes);
+	text_list_release(&mistakes);
 }
 
 /* Declarations, one behind the other. Valid until the next call. */
@@ -442,7 +442,7 @@ static void functions_want_the_script(void **state)
 	                                   AGGREGATE("7", "\"fn\": \"max\", \"format\": " FUNCTION),
 	                                   AGGREGATE("7", "\"fn\": \"eta\", \"to\": 5, \"format\": " FUNCTION),
 	                                   COLLECTOR("q", "7", DEPTH)};
-	struct plan_mistakes mistakes = {0};
+	struct text_list mistakes = {0};
 	char text[1024];
 
 	(void)state;
@@ -501,14 +501,14 @@ static void formats_hold_one_number(void **state)
 		plan_release(good(declaration));
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct plan_mistakes mistakes = {0};
+		struct text_list mistakes = {0};
 
 		snprintf(declaration, sizeof(declaration),
 		         NAMED("aggregate", "a", "1", "{\"of\": \"cpu.usage\", \"fn\": \"avg\", \"format\": \"%s\"}"), bad[i]);
 		if (check(declaration, &mistakes))
 			fail_msg("%s is no format for one number", bad[i]);
 		assert_int_equal(mistakes.count, 1);
-		plan_mistakes_release(&mistakes);
+		text_list_release(&mistakes);
 	}
 }
 
@@ -527,7 +527,7 @@ static void all_mistakes_come_at_once_in_order(void **state)
 		"etc/pindrop.lua:6: retention, tier 1: \"step\" must be whole seconds, at least 1",
 		"etc/pindrop.lua:7: plugin \"nfs\": there is no such plugin",
 	};
-	struct plan_mistakes mistakes = {0};
+	struct text_list mistakes = {0};
 
 	(void)state;
 	assert_null(
@@ -539,7 +539,7 @@ static void all_mistakes_come_at_once_in_order(void **state)
 	for (size_t i = 0; i < mistakes.count && i < PINDROP_COUNT(texts); i++)
 		assert_string_equal(mistakes.texts[i], texts[i]);
 	assert_int_equal(mistakes.count, PINDROP_COUNT(texts));
-	plan_mistakes_release(&mistakes);
+	text_list_release(&mistakes);
 	assert_int_equal(mistakes.count, 0);
 }
 
@@ -547,13 +547,13 @@ static void all_mistakes_come_at_once_in_order(void **state)
 static void an_error_of_the_file_is_the_only_one(void **state)
 {
 	json_t *answer = json_pack("{ss}", "error", "pindrop.lua:3: unexpected symbol");
-	struct plan_mistakes mistakes = {0};
+	struct text_list mistakes = {0};
 
 	(void)state;
 	assert_null(plan_check(answer, "pindrop.lua", find, NULL, &mistakes));
 	assert_int_equal(mistakes.count, 1);
 	assert_string_equal(mistakes.texts[0], "pindrop.lua:3: unexpected symbol");
-	plan_mistakes_release(&mistakes);
+	text_list_release(&mistakes);
 	json_decref(answer);
 }
 
@@ -616,7 +616,7 @@ static void quantiles_lie_between_0_and_100(void **state)
 		plan_release(plan);
 	}
 	for (size_t i = 0; i < PINDROP_COUNT(bad); i++) {
-		struct plan_mistakes mistakes = {0};
+		struct text_list mistakes = {0};
 
 		snprintf(declaration, sizeof(declaration),
 		         NAMED("aggregate", "a", "1", "{\"of\": \"cpu.usage\", \"fn\": \"%s\"}"), bad[i]);
@@ -624,7 +624,7 @@ static void quantiles_lie_between_0_and_100(void **state)
 			fail_msg("\"%s\" is no quantile", bad[i]);
 		assert_int_equal(mistakes.count, 1);
 		assert_non_null(strstr(mistakes.texts[0], "\"fn\": there is no"));
-		plan_mistakes_release(&mistakes);
+		text_list_release(&mistakes);
 	}
 }
 
@@ -668,7 +668,7 @@ static void paths_are_relative_to_the_file(void **state)
 	for (size_t i = 0; i < PINDROP_COUNT(cases); i++) {
 		json_t *answer = json_pack("{s[{sssis{ssss}}]}", "declarations", "declare", "agent", "line", 1, "value",
 		                           "data_dir", cases[i].data_dir, "root", cases[i].root);
-		struct plan_mistakes mistakes = {0};
+		struct text_list mistakes = {0};
 		struct plan *plan = plan_check(answer, cases[i].file, find, NULL, &mistakes);
 
 		assert_non_null(plan);
@@ -709,7 +709,7 @@ static void comes_back(const char *declarations)
 {
 	struct plan *plan = good(declarations), *again;
 	json_t *json = plan_to_json(plan), *again_json;
-	struct plan_mistakes mistakes = {0};
+	struct text_list mistakes = {0};
 
 	again = plan_check(json, "etc/pindrop.lua", find, NULL, &mistakes);
 	assert_non_null(again);

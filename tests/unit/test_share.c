@@ -1,4 +1,4 @@
-/* links: agent/config/share.c agent/base/memory.c
+/* links: agent/config/share.c agent/base/text.c agent/base/memory.c
  *
  * What two plans have in common. */
 #include <setjmp.h>
