@@ -41,13 +41,6 @@ static bool same_address(const struct plan *a, const struct plan *b)
 	return a->listen_port == b->listen_port && strcmp(a->listen_host, b->listen_host) == 0;
 }
 
-static void end_leaving(struct life *life)
-{
-	if (life->leaving)
-		http_stop(life->leaving);
-	life->leaving = NULL;
-}
-
 /* "http://127.0.0.1:8080": also where the kernel chose it. */
 static unsigned port_of(const char *address)
 {
@@ -74,7 +67,7 @@ static int swap_address(struct life *life, const struct plan *plan, char address
 	struct error worse;
 	int listener;
 
-	end_leaving(life);
+	life_end_leaving(life);
 	http_leave(life->http);
 	life->leaving = life->http;
 	life->http = NULL;
@@ -126,7 +119,7 @@ static void follow_address(struct life *life, int listener, const char *address)
 	struct error error;
 
 	if (life->http) {
-		end_leaving(life);
+		life_end_leaving(life);
 		http_leave(life->http);
 		life->leaving = life->http;
 	}
@@ -181,23 +174,24 @@ static void tell_mistakes(const struct life *life, const struct text_list *mista
 	log_error("%s was not applied: what was in force before stays so", life->source->file);
 }
 
-/* While it runs, an empty file is no wish for another agent, but one that was not saved to its end. */
-static bool is_empty(const char *path)
+struct stat life_look(const struct life *life)
 {
 	struct stat file;
 
-	return stat(path, &file) == 0 && S_ISREG(file.st_mode) && file.st_size == 0;
+	return stat(life->source->file, &file) == 0 ? file : (struct stat){0};
 }
 
+/* While it runs, an empty file is no wish for another agent, but one that was not saved to its end. */
 static const struct plan *read_plan(struct life *life, struct text_list *mistakes)
 {
+	const struct stat now = life_look(life);
 	const char *file = life->source->file;
 
-	if (!is_empty(file))
+	if (!S_ISREG(now.st_mode) || now.st_size > 0)
 		return source_read(life->source, mistakes);
 	text_list_add(mistakes, memory_format("%s: is empty: it was not saved to its end, or the disk is "
-	                                          "full; a comment (--) alone means that all is as by default",
-	                                          file));
+	                                      "full; a comment (--) alone means that all is as by default",
+	                                      file));
 	return NULL;
 }
 
@@ -209,13 +203,6 @@ bool life_ends(struct life *life)
 bool life_gives_up(struct life *life)
 {
 	return step(life, LIFE_APPLIES, LIFE_ENDS);
-}
-
-struct stat life_look(const struct life *life)
-{
-	struct stat file;
-
-	return stat(life->source->file, &file) == 0 ? file : (struct stat){0};
 }
 
 /* Whether the file is another than it was before it was read: then it may have been read in half. */

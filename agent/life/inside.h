@@ -44,6 +44,9 @@ int life_bring_up(struct life *life, struct nursery *sampler, struct error *erro
 /* Accepts what is half up. Not `whole`: a change hangs, and may use the rooms yet: they end, and nothing is freed. */
 void life_bring_down(struct life *life, bool whole);
 
+/* Ends the server that has left its address, where there is one. */
+void life_end_leaving(struct life *life);
+
 /* --- remember.c ------------------------------------------------------------------------------------------------ */
 
 /* Instances of which there are files are known, also when they never come back, until they are purged: of all families,

@@ -150,10 +150,8 @@ static void end_change(struct waiting *waiting)
 
 static void look_at_leaving(struct life *life)
 {
-	if (!life->leaving || http_connections(life->leaving) > 0)
-		return;
-	http_stop(life->leaving);
-	life->leaving = NULL;
+	if (life->leaving && http_connections(life->leaving) == 0)
+		life_end_leaving(life);
 }
 
 /* False: there is one yet. It reads the file, and is not waited for; or it does not get on, and holds on to the rooms. */

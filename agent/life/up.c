@@ -138,10 +138,16 @@ int life_bring_up(struct life *life, struct nursery *sampler, struct error *erro
 	return life->http ? 0 : -1;
 }
 
-void life_bring_down(struct life *life, bool whole)
+void life_end_leaving(struct life *life)
 {
 	if (life->leaving)
 		http_stop(life->leaving);
+	life->leaving = NULL;
+}
+
+void life_bring_down(struct life *life, bool whole)
+{
+	life_end_leaving(life);
 	if (life->http)
 		http_stop(life->http);
 	if (life->listener >= 0)
