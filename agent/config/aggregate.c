@@ -11,17 +11,16 @@
 
 #define OVER_MAX (10 * 365 * 86400.0)
 
-struct function {
+/* "min max avg …" */
+#define WORD(name, fn, note) " " name
+#define FUNCTIONS AGGREGATE_FUNCTIONS(WORD) ", p50 … p99.9, or a function"
+
+#define ROW(name, fn, note) {name, fn},
+
+static const struct {
 	const char *name;
 	enum plan_fn fn;
-};
-
-static const struct function functions[] = {
-	{"min", PLAN_MIN},   {"max", PLAN_MAX},     {"avg", PLAN_AVG},       {"sum", PLAN_SUM},
-	{"last", PLAN_LAST}, {"count", PLAN_COUNT}, {"stddev", PLAN_STDDEV}, {"eta", PLAN_ETA},
-};
-
-#define FUNCTIONS "min max avg sum last count stddev eta, p50 … p99.9, or a function"
+} functions[] = {AGGREGATE_FUNCTIONS(ROW)};
 
 static bool tell_no_function(struct draft *draft, const char *name)
 {
@@ -32,7 +31,7 @@ static bool tell_no_function(struct draft *draft, const char *name)
 	nearest = text_nearest(name, names);
 	if (nearest)
 		return draft_mistake(draft, "\"fn\": there is no \"%s\" (did you mean \"%s\"?)", name, nearest);
-	return draft_mistake(draft, "\"fn\": there is no \"%s\"; there are " FUNCTIONS, name);
+	return draft_mistake(draft, "\"fn\": there is no \"%s\"; there are" FUNCTIONS, name);
 }
 
 static bool find_function(struct draft *draft, const char *name, struct plan_aggregate *aggregate)
@@ -59,7 +58,7 @@ static bool find_function(struct draft *draft, const char *name, struct plan_agg
 			return true;
 	}
 	if (!name)
-		return draft_mistake(draft, "lacks \"fn\": " FUNCTIONS);
+		return draft_mistake(draft, "lacks \"fn\":" FUNCTIONS);
 	return tell_no_function(draft, name);
 }
 

@@ -41,6 +41,17 @@ enum { LIMITS_TIMEOUT, LIMITS_MEMORY, LIMITS_OPTIONS };
 #define OPTION_METRICS ((enum pindrop_type)102)
 extern const char option_function[]; /* known by its address */
 
+/* The functions that aggregates have by name, beside percentiles: F(name, enum plan_fn, note for editors). */
+#define AGGREGATE_FUNCTIONS(F)   \
+	F("min", PLAN_MIN, "")       \
+	F("max", PLAN_MAX, "")       \
+	F("avg", PLAN_AVG, "")       \
+	F("sum", PLAN_SUM, "")       \
+	F("last", PLAN_LAST, "")     \
+	F("count", PLAN_COUNT, "")   \
+	F("stddev", PLAN_STDDEV, "") \
+	F("eta", PLAN_ETA, " # the time until it reaches `to`")
+
 extern const struct pindrop_option agent_options[AGENT_OPTIONS];
 extern const struct pindrop_option tier_options[TIER_OPTIONS];
 extern const struct pindrop_option purge_options[PURGE_OPTIONS];

@@ -8,6 +8,10 @@
 #include "report/report.h"
 #include "script/library.h"
 
+/* Of the union of texts that `fn` may be. */
+#define CHOICE(name, fn, note) "---| \"" name "\"" note "\n"
+#define CHOICES AGGREGATE_FUNCTIONS(CHOICE)
+
 static const char head[] =
 	"---@meta\n"
 	"-- What pindrop.lua may say, for editors with lua-language-server: completion, types, and help.\n"
@@ -18,10 +22,7 @@ static const char head[] =
 	"---@alias pindrop.duration number|string # seconds, or \"100ms\" \"10s\" \"5m\" \"1h\" \"7d\" \"2y\"\n"
 	"---@alias pindrop.size number|string # bytes, or \"64kB\" \"500MB\" \"1GB\" \"64KiB\"\n"
 	"---@alias pindrop.over pindrop.duration|\"service\"\n"
-	"---@alias pindrop.fn\n"
-	"---| \"min\"\n---| \"max\"\n---| \"avg\"\n---| \"sum\"\n---| \"last\"\n---| \"count\"\n---| \"stddev\"\n"
-	"---| \"eta\" # the time until it reaches `to`\n"
-	"---| \"p50\"\n---| \"p90\"\n---| \"p95\"\n---| \"p99\"\n---| \"p99.9\"\n"
+	"---@alias pindrop.fn\n" CHOICES "---| \"p50\"\n---| \"p90\"\n---| \"p95\"\n---| \"p99\"\n---| \"p99.9\"\n"
 	"---| fun(w: pindrop.window): number|boolean|nil\n"
 	"---@alias pindrop.format string|fun(value: number): string|number|nil\n"
 	"---@alias pindrop.row table<string, number|boolean>\n"
