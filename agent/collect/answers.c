@@ -26,8 +26,7 @@ void answers_release(struct lineup *lineup)
 	free(lineup->answers);
 }
 
-/* Copies a text to *end, and moves it on. */
-static const char *copy_text(const char *text, char **end)
+const char *copy_text(const char *text, char **end)
 {
 	char *copy = *end;
 

@@ -16,8 +16,6 @@ static void release(struct change *change)
 {
 	if (!change)
 		return;
-	for (size_t i = 0; i < change->lineup.plan->family_count; i++)
-		family_release(&change->lineup.families[i]);
 	lineup_release(&change->lineup);
 	free(change->heirs);
 	free(change);
@@ -164,9 +162,7 @@ static void succeed(struct change *change, size_t place, struct family *old)
 	if (kept)
 		return;
 	/* What hung there, hung in a worker that is not asked any more. */
-	for (size_t i = 0; i < family->status.stuck_count; i++)
-		free((char *)family->status.stuck[i].instance);
-	family->status.stuck_count = 0;
+	family_forget_stuck(family);
 }
 
 /* A question that is on its way to a worker that is replaced, is put to the new one. */
@@ -190,8 +186,6 @@ static void end_old(struct lineup *old)
 			remote_discard(old->runners[i].remote);
 		old->runners[i].remote = NULL;
 	}
-	for (size_t i = 0; i < old->plan->family_count; i++)
-		family_release(&old->families[i]);
 	lineup_release(old);
 }
 

@@ -72,17 +72,12 @@ static void note_stuck(struct collect *collect, size_t index)
 	pthread_mutex_lock(&collect->lock);
 	for (size_t i = 0; i < collect->now.plan->family_count; i++) {
 		struct collect_family_status *status = &collect->now.families[i].status;
-		struct collect_stuck *stuck = memory_array(count, sizeof(*stuck));
+		struct collect_stuck *stuck;
 
-		if (collect->now.families[i].runner != index) {
-			free(stuck);
+		if (collect->now.families[i].runner != index)
 			continue;
-		}
-		for (size_t k = 0; k < status->stuck_count; k++)
-			free((char *)status->stuck[k].instance);
-		free((void *)status->stuck);
-		status->stuck = stuck;
-		status->stuck_count = 0;
+		family_forget_stuck(&collect->now.families[i]);
+		status->stuck = stuck = memory_array(count, sizeof(*stuck));
 		for (size_t k = 0; k < count; k++)
 			if (all[k].family == i)
 				stuck[status->stuck_count++] = (struct collect_stuck){memory_text(all[k].instance), all[k].since};
@@ -679,11 +674,18 @@ struct lineup lineup_make(struct collect *collect, const struct plan *plan)
 	return lineup;
 }
 
-void family_release(struct family *family)
+void family_forget_stuck(struct family *family)
 {
 	for (size_t i = 0; i < family->status.stuck_count; i++)
 		free((char *)family->status.stuck[i].instance);
 	free((void *)family->status.stuck);
+	family->status.stuck = NULL;
+	family->status.stuck_count = 0;
+}
+
+static void release_family(struct family *family)
+{
+	family_forget_stuck(family);
 	free((char *)family->status.error);
 	batch_release(&family->batch);
 }
@@ -695,6 +697,8 @@ void lineup_release(struct lineup *lineup)
 		if (lineup->runners[i].remote)
 			remote_free(lineup->runners[i].remote);
 	}
+	for (size_t i = 0; i < lineup->plan->family_count; i++)
+		release_family(&lineup->families[i]);
 	free(lineup->runners);
 	free(lineup->families);
 	free(lineup->round);
@@ -840,8 +844,6 @@ void collect_free(struct collect *collect)
 	pthread_join(collect->thread, NULL);
 	change_forget(collect);
 	evaluate_free(collect->evaluate);
-	for (size_t i = 0; i < collect->now.plan->family_count; i++)
-		family_release(&collect->now.families[i]);
 	lineup_release(&collect->now);
 	close_descriptors(collect);
 	pthread_cond_destroy(&collect->changed);
@@ -864,15 +866,6 @@ static size_t size_of_texts(const struct collect *collect)
 			size += strlen(status->stuck[k].instance) + 1 + sizeof(struct collect_stuck);
 	}
 	return size;
-}
-
-/* Copies a text to *end, and moves it on. */
-static const char *copy_text(const char *text, char **end)
-{
-	char *copy = *end;
-
-	*end = stpcpy(copy, text) + 1;
-	return copy;
 }
 
 /* With the lock held. */
@@ -906,8 +899,7 @@ struct collect_status *collect_status(struct collect *collect)
 		families[i].name = copy_text(families[i].name, &text);
 		families[i].plugin = copy_text(families[i].plugin, &text);
 		families[i].quiet = how_quiet(collect, &collect->now.families[i]);
-		if (families[i].error)
-			families[i].error = copy_text(families[i].error, &text);
+		families[i].error = copy_text(families[i].error, &text);
 		for (size_t k = 0; k < families[i].stuck_count; k++)
 			stuck[k] =
 				(struct collect_stuck){copy_text(families[i].stuck[k].instance, &text), families[i].stuck[k].since};

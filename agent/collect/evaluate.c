@@ -182,9 +182,7 @@ static void fail(struct evaluate *evaluate, struct asked *asked, const struct er
 		log_warning("aggregate \"%s\": %s", name_of(evaluate, asked), words->text);
 	free(asked->words);
 	asked->words = memory_text(words->text);
-	asked->pause = asked->pause ? 2 * asked->pause : PAUSE_MIN;
-	if (asked->pause > PAUSE_MAX)
-		asked->pause = PAUSE_MAX;
+	asked->pause = link_back_off(asked->pause, PAUSE_MIN, PAUSE_MAX);
 	asked->retry_at = clock_monotonic() + asked->pause - PERIOD_MIN / 2;
 	evaluate->current = NULL;
 	evaluate->sink->result(evaluate->sink->context, asked->aggregate, NAN, NULL);
@@ -397,7 +395,7 @@ static void take_reply(struct evaluate *evaluate, struct asked *asked)
 	if (got) {
 		succeed(evaluate, asked, value, text);
 	} else {
-		if (strstr(error.text, "not enough memory"))
+		if (strstr(error.text, SCRIPT_FULL))
 			end_worker(evaluate);
 		fail(evaluate, asked, &error);
 	}

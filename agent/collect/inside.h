@@ -99,10 +99,10 @@ struct collect {
 
 /* --- collect.c ------------------------------------------------------------------------------------------------- */
 
-/* A lineup in which nothing is open. Holds the plan. lineup_release() closes what is open; families are left alone. */
+/* A lineup in which nothing is open. Holds the plan. lineup_release() closes what is open, and frees all. */
 struct lineup lineup_make(struct collect *collect, const struct plan *plan);
 void lineup_release(struct lineup *lineup);
-void family_release(struct family *family);
+void family_forget_stuck(struct family *family); /* lock */
 
 /* Samples a family that never blocks, into the round, or asks a worker for one that may. `tick` 0: now, off a tick. -1
  * with the words: there is no sample. */
@@ -123,5 +123,8 @@ void change_adopt(struct collect *collect, void (*between)(void *context), void 
 
 void note_answer(void *context, size_t aggregate, const char *words); /* an evaluate_noted */
 void answers_release(struct lineup *lineup);
+
+/* Copies a text, which may be NULL, to *end within a block, and moves that on. */
+const char *copy_text(const char *text, char **end);
 
 #endif

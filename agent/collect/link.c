@@ -100,6 +100,13 @@ int link_answer(struct link *link)
 	return 0;
 }
 
+int64_t link_back_off(int64_t pause, int64_t first, int64_t most)
+{
+	int64_t next = pause ? 2 * pause : first;
+
+	return next < most ? next : most;
+}
+
 void link_describe_end(int status, struct error *how)
 {
 	if (WIFSIGNALED(status))

@@ -50,6 +50,10 @@ int link_receive(struct link *link);
 /* What is in `in` asks for a metric: answers. -1: it does not, or the worker has not taken the answer before. */
 int link_answer(struct link *link);
 
+/* How long what has failed once more is left alone, ns: `first`, where it did well before (0), then twice as long each time,
+ * at most `most`. */
+int64_t link_back_off(int64_t pause, int64_t first, int64_t most);
+
 /* How a worker has ended, from its status of wait(2): "was ended by signal 9 (Killed)". */
 void link_describe_end(int status, struct error *how);
 

@@ -191,9 +191,7 @@ static void add_stuck(struct remote *remote, const char *instance, enum gap_reas
 	stuck->reason = reason;
 	stuck->pid = remote->link.worker.pid;
 	stuck->trying = false;
-	stuck->pause = stuck->pause ? 2 * stuck->pause : STUCK_PAUSE_MIN;
-	if (stuck->pause > STUCK_PAUSE_MAX)
-		stuck->pause = STUCK_PAUSE_MAX;
+	stuck->pause = link_back_off(stuck->pause, STUCK_PAUSE_MIN, STUCK_PAUSE_MAX);
 	remote->stuck_version++;
 }
 
@@ -381,9 +379,7 @@ static void rest(struct remote *remote, const struct error *words)
 	int64_t interval = remote->plugin->interval;
 	int64_t most = interval > COLLECTOR_PAUSE_MAX ? interval : COLLECTOR_PAUSE_MAX;
 
-	remote->pause = remote->pause ? 2 * remote->pause : interval;
-	if (remote->pause > most)
-		remote->pause = most;
+	remote->pause = link_back_off(remote->pause, interval, most);
 	remote->retry_at = clock_monotonic() + remote->pause - interval / 2;
 	remote->words = *words;
 }
@@ -407,9 +403,7 @@ static void pause_family(struct remote *remote, enum gap_reason reason)
 {
 	remote->reason = reason;
 	remote->retry_at = clock_monotonic() + remote->pause;
-	remote->pause = remote->pause ? 2 * remote->pause : FAMILY_PAUSE_MIN;
-	if (remote->pause > FAMILY_PAUSE_MAX)
-		remote->pause = FAMILY_PAUSE_MAX;
+	remote->pause = link_back_off(remote->pause, FAMILY_PAUSE_MIN, FAMILY_PAUSE_MAX);
 }
 
 /* The worker is no more, or is not to be any more. With the name of an instance, the question is put again without it
@@ -482,27 +476,28 @@ void remote_expire(struct remote *remote)
 	lose_worker(remote, GAP_TIMEOUT, &how);
 }
 
-void remote_exited(struct remote *remote, pid_t pid, int status)
+/* What a process hung on, or crashed in, is left alone from its end on. */
+static void let_rest(struct remote *remote, pid_t pid)
 {
-	struct error how;
-
 	for (size_t i = 0; i < remote->stuck_count; i++) {
 		if (remote->stuck[i].pid != pid)
 			continue;
 		remote->stuck[i].pid = 0;
 		remote->stuck[i].retry_at = clock_monotonic() + remote->stuck[i].pause;
 	}
+}
+
+void remote_exited(struct remote *remote, pid_t pid, int status)
+{
+	struct error how;
+
+	let_rest(remote, pid);
 	if (pid != remote->link.worker.pid)
 		return;
 	link_describe_end(status, &how);
 	lose_worker(remote, GAP_ERROR, &how);
 	/* It has crashed in an instance: it does not hang there. */
-	for (size_t i = 0; i < remote->stuck_count; i++) {
-		if (remote->stuck[i].pid != pid)
-			continue;
-		remote->stuck[i].pid = 0;
-		remote->stuck[i].retry_at = clock_monotonic() + remote->stuck[i].pause;
-	}
+	let_rest(remote, pid);
 }
 
 /* --- answers ---------------------------------------------------------------------------------------------------- */
@@ -518,7 +513,7 @@ static void lose_mad(struct remote *remote)
 static void take_words(struct remote *remote, struct question *question, const struct error *words)
 {
 	if (remote->plugin->collector) {
-		if (strstr(words->text, "not enough memory"))
+		if (strstr(words->text, SCRIPT_FULL))
 			end_worker(remote);
 		rest(remote, words);
 	}

@@ -18,7 +18,7 @@
 #include "base/memory.h"
 #include "script/inside.h"
 
-/* The longest text that comes from a file or a command, or is read as JSON. */
+/* The first room for a text; it doubles. */
 #define READ_SIZE 65536
 
 int library_fail(lua_State *lua, const char *format, ...)

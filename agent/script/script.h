@@ -33,6 +33,9 @@ struct script_limits {
  * worker, and where it was stands in the page. */
 #define SCRIPT_GRACE (200 * CLOCK_MILLISECOND)
 
+/* What the words of a failure hold where the state was full: only a new one has room again. */
+#define SCRIPT_FULL "not enough memory"
+
 /* What a script asks of the agent. */
 struct script_host {
 	/* pindrop.get(): the newest value of "cpu.usage" ("" for `instance`: of a family without, or the only one); NaN is

@@ -50,7 +50,7 @@ static void *allocate(void *context, void *block, size_t before, size_t size)
 	if (size > had && (size > MEMORY_MAX || script->used - had + size > script->limits.memory)) {
 		/* While Lua makes its way out it asks again, and can do without. */
 		if (script->running && trace_line(script->running))
-			trace_tell(script, script->running, 0, "not enough memory", script->full_at, sizeof(script->full_at));
+			trace_tell(script, script->running, 0, SCRIPT_FULL, script->full_at, sizeof(script->full_at));
 		return NULL;
 	}
 	moved = realloc(block, size);
@@ -264,12 +264,12 @@ static int tell_error(struct script *script, int status, struct error *error)
 	if (state_is_late(script))
 		return error_set(error, "%s: %s", script->file, script->late);
 	if (status == LUA_ERRMEM) {
-		const char *at = script->full_at[0] ? script->full_at : "not enough memory";
-		const char *rest = strstr(at, "not enough memory");
+		const char *at = script->full_at[0] ? script->full_at : SCRIPT_FULL;
+		const char *rest = strstr(at, SCRIPT_FULL);
 		int front = (int)(rest ? rest - at : 0);
 
-		return error_set(error, "%.*snot enough memory: it may use %zu MB%s", front, at,
-		                 script->limits.memory / 1000000, rest ? rest + strlen("not enough memory") : "");
+		return error_set(error, "%.*s" SCRIPT_FULL ": it may use %zu MB%s", front, at, script->limits.memory / 1000000,
+		                 rest ? rest + strlen(SCRIPT_FULL) : "");
 	}
 	return error_set(error, "%s", script->words[0] ? script->words : "an error in an error");
 }
@@ -469,7 +469,7 @@ int state_open(struct script *script, struct error *error)
 		return -1;
 	script->lua = lua_newstate(allocate, script);
 	if (!script->lua)
-		return error_set(error, "%s: not enough memory: it may use %zu MB", script->file,
+		return error_set(error, "%s: " SCRIPT_FULL ": it may use %zu MB", script->file,
 		                 script->limits.memory / 1000000);
 	*(struct script **)lua_getextraspace(script->lua) = script;
 	return state_call(script, NULL, open_libraries, NULL, error);
