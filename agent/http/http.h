@@ -2,6 +2,7 @@
  *
  *     listen.c  the socket, bound early, so that a port in use is told before anything starts
  *     server.c  libmicrohttpd, one thread; the only file that calls it
+ *     readers.c threads for answers that wait for a disk or a child
  *     routes.c  the table of routes and their handlers
  *     access.c  who may change the agent's state: Host, Origin, Sec-Fetch-Site, Referer   (pure)
  */
@@ -9,6 +10,7 @@
 #define HTTP_HTTP_H
 
 #include "base/error.h"
+#include "http/readers.h"
 #include "report/report.h"
 
 /* The longest body of a request; a longer one is answered with 413. */
@@ -22,8 +24,8 @@ int http_listen(const char *host, unsigned port, char address[HTTP_ADDRESS_SIZE]
 struct http;
 
 /* Serves from now on, on a thread of its own. Takes over `listener`, also when it fails. The rooms of `report`, and its
- * address, are copied; the rooms outlive it. */
-struct http *http_start(int listener, const struct report *report, struct error *error);
+ * address, are copied; the rooms, and the readers, outlive it, the readers alone what was asked of them. */
+struct http *http_start(int listener, const struct report *report, struct readers *readers, struct error *error);
 
 /* Answers no new connection any more: the address is free for others. Requests that are under way are answered. */
 void http_leave(struct http *http);

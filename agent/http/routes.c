@@ -98,19 +98,36 @@ static const struct route routes[] = {
 	{.path = "/api/v1/flush", WRITES, .answer = flush, .begin = begin_flush},
 };
 
+#define ROUTES (sizeof(routes) / sizeof(routes[0]))
+
+static bool is_for(const struct route *route, const char *path)
+{
+	return route->below ? strncmp(route->path, path, strlen(route->path)) == 0 : strcmp(route->path, path) == 0;
+}
+
 const struct route *route_find(const char *path)
 {
-	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
-		if (strcmp(routes[i].path, path) == 0)
+	for (size_t i = 0; i < ROUTES; i++)
+		if (is_for(&routes[i], path))
 			return &routes[i];
 	return NULL;
+}
+
+size_t route_place(const struct route *route)
+{
+	return (size_t)(route - routes);
+}
+
+size_t route_count(void)
+{
+	return ROUTES;
 }
 
 char *route_list(void)
 {
 	char *list = memory_text("");
 
-	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+	for (size_t i = 0; i < ROUTES; i++) {
 		char *longer = memory_format("%s%s%s", list, i ? ", " : "", routes[i].path);
 
 		free(list);

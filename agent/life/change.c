@@ -76,7 +76,7 @@ static int swap_address(struct life *life, const struct plan *plan, char address
 		return listener;
 	listener = http_listen(life->plan->listen_host, port_of(life->address), back, &worse);
 	if (listener >= 0)
-		life->http = http_start(listener, &life->report, &worse);
+		life->http = http_start(listener, &life->report, life->readers, &worse);
 	if (!life->http)
 		log_error("%s is not listened on any more: %s", life->address, worse.text);
 	return -1;
@@ -124,7 +124,7 @@ static void follow_address(struct life *life, int listener, const char *address)
 		life->leaving = life->http;
 	}
 	snprintf(life->address, sizeof(life->address), "%s", address);
-	life->http = http_start(listener, &life->report, &error);
+	life->http = http_start(listener, &life->report, life->readers, &error);
 	if (life->http)
 		log_info("listening on %s", life->address);
 	else

@@ -33,6 +33,7 @@ struct life {
 	struct metric *metric;
 	struct collect *collect;
 	struct report report;
+	struct readers *readers;
 	struct http *http;
 	struct http *leaving; /* served another address; has connections yet */
 };
@@ -41,8 +42,9 @@ struct life {
 
 int life_bring_up(struct life *life, struct nursery *sampler, struct error *error);
 
-/* Accepts what is half up. Not `whole`: a change hangs, and may use the rooms yet: they end, and nothing is freed. */
-void life_bring_down(struct life *life, bool whole);
+/* Accepts what is half up. Not `whole`: a change hangs, and may use the rooms yet: they end, and nothing is freed. False:
+ * so it came, for that reason, or because a reader hangs. */
+bool life_bring_down(struct life *life, bool whole);
 
 /* Ends the server that has left its address, where there is one. */
 void life_end_leaving(struct life *life);

@@ -264,7 +264,7 @@ int life_run(struct source *source, const struct plan *plan, struct nursery *sam
 	                    .standing = standing_new(source->file),
 	                    .report = {.started = clock_monotonic()}};
 	struct waiting waiting = {.life = &life, .signals = -1, .changed = -1};
-	bool whole = true;
+	bool changed = true;
 	int failed, ends;
 
 	standing_good(life.standing, &source->refused);
@@ -276,13 +276,13 @@ int life_run(struct source *source, const struct plan *plan, struct nursery *sam
 		log_info("listening on %s", life.address);
 		ends = wait_for_end(&waiting);
 		log_info("%s: writing what is buffered, then the end", strsignal(ends));
-		whole = await_change(&waiting);
+		changed = await_change(&waiting);
 	}
-	life_bring_down(&life, whole);
-	/* A change that hangs may wake up while the rooms are left: nothing is taken away under it. */
-	if (!whole) {
-		pthread_detach(waiting.changer);
-		_exit(0);
+	/* What hangs may wake up while the rooms are left: nothing is taken away under it. */
+	if (!life_bring_down(&life, changed)) {
+		if (!changed)
+			pthread_detach(waiting.changer);
+		_exit(failed ? 1 : 0);
 	}
 	end_waiting(&waiting);
 	return failed;

@@ -87,6 +87,9 @@ static void result(void *context, size_t aggregate, double value, const char *te
 	metric_set_result(life->metric, aggregate, value, text);
 }
 
+/* How long the end waits for an answer that is being made. */
+#define READERS_PATIENCE (2 * CLOCK_SECOND)
+
 /* --- up and down ----------------------------------------------------------------------------------------------- */
 
 static int bring_up_data(struct life *life, struct error *error)
@@ -133,7 +136,8 @@ int life_bring_up(struct life *life, struct nursery *sampler, struct error *erro
 		.started = life->report.started,
 		.address = life->address,
 	};
-	life->http = http_start(life->listener, &life->report, error);
+	life->readers = readers_new();
+	life->http = http_start(life->listener, &life->report, life->readers, error);
 	life->listener = -1;
 	return life->http ? 0 : -1;
 }
@@ -145,11 +149,13 @@ void life_end_leaving(struct life *life)
 	life->leaving = NULL;
 }
 
-void life_bring_down(struct life *life, bool whole)
+bool life_bring_down(struct life *life, bool whole)
 {
 	life_end_leaving(life);
 	if (life->http)
 		http_stop(life->http);
+	if (life->readers && !readers_end(life->readers, READERS_PATIENCE))
+		whole = false;
 	if (life->listener >= 0)
 		close(life->listener);
 	if (life->collect && whole)
@@ -159,10 +165,11 @@ void life_bring_down(struct life *life, bool whole)
 	if (life->store)
 		store_close(life->store);
 	if (!whole)
-		return;
+		return false;
 	if (life->metric)
 		metric_free(life->metric);
 	absent_free(life->absent);
 	standing_free(life->standing);
 	plan_release(life->plan);
+	return true;
 }

@@ -51,6 +51,14 @@ enum report_result { REPORT_GOOD, REPORT_BAD_WORDS, REPORT_NOT_FOUND };
 #define REPORT_GAPS_MAX 1000 /* in one answer, the latest */
 char *report_gaps(const struct report *report, const struct report_question *question, enum report_result *result);
 
+/* A text that comes part by part, so that a long one is never whole in memory. Starts as all zero. One thread at a time,
+ * which may wait for the disk. */
+struct report_stream {
+	char *(*next)(void *context); /* the next part, for free(); NULL: that was all */
+	void (*end)(void *context);   /* frees the context, whether that was all or not */
+	void *context;
+};
+
 /* {"error": "…"}. */
 char *report_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
