@@ -66,9 +66,51 @@ static void flush(const struct report *report, struct answer *answer)
 	answer->status = failed ? 503 : 200;
 }
 
+static void latest(const struct report *report, struct answer *answer)
+{
+	answer->body = report_latest(report);
+}
+
+static const unsigned statuses[] = {
+	[REPORT_GOOD] = 200, [REPORT_BAD_WORDS] = 400, [REPORT_NOT_FOUND] = 404, [REPORT_NOT_NOW] = 503};
+
+/* `format` wins over what the client accepts, which matters only where it names CSV and not JSON (RFC 9110, section
+ * 12.5.1: we weigh nothing, there are two). False: there is no such format. */
+static bool choose_csv(struct answer *answer, bool *csv)
+{
+	const char *format = answer_argument(answer, "format"), *accept = answer_asked(answer, "Accept");
+
+	*csv = accept && strstr(accept, "text/csv") && !strstr(accept, "application/json");
+	if (format)
+		*csv = strcmp(format, "csv") == 0;
+	return !format || *csv || strcmp(format, "json") == 0;
+}
+
+static void series(const struct report *report, struct answer *answer)
+{
+	struct report_series_question question = {
+		.metrics = answer_argument(answer, "metric"),
+		.instance = answer_argument(answer, "instance"),
+		.from = answer_argument(answer, "from"),
+		.to = answer_argument(answer, "to"),
+		.points = answer_argument(answer, "points"),
+	};
+	enum report_result result = REPORT_GOOD;
+
+	if (!choose_csv(answer, &question.csv)) {
+		answer->status = 400;
+		answer->body = report_error("\"format\" is json or csv");
+		return;
+	}
+	answer->body = report_series(report, &question, &answer->stream, &result);
+	answer->status = statuses[result];
+	if (question.csv && result == REPORT_GOOD)
+		answer->type = "text/csv; charset=utf-8";
+	answer_tell(answer, "Vary", "Accept");
+}
+
 static void gaps(const struct report *report, struct answer *answer)
 {
-	static const unsigned statuses[] = {[REPORT_GOOD] = 200, [REPORT_BAD_WORDS] = 400, [REPORT_NOT_FOUND] = 404};
 	const struct report_question question = {
 		.metric = answer_argument(answer, "metric"),
 		.instance = answer_argument(answer, "instance"),
@@ -87,12 +129,16 @@ static void gaps(const struct report *report, struct answer *answer)
 
 static const char *const of_gaps[] = {"metric", "instance", "from", "to", NULL};
 
+static const char *const of_series[] = {"metric", "instance", "from", "to", "points", "format", NULL};
+
 static const struct route routes[] = {
 	{.path = "/start", READS_OR_WRITES, .answer = start},
 	{.path = "/stop", READS_OR_WRITES, .answer = stop},
 	{.path = "/get_stats", READS, .hot = true, .answer = get_stats},
 	{.path = "/health", READS, .answer = health},
 	{.path = "/api/v1/metrics", READS, .answer = metrics},
+	{.path = "/api/v1/latest", READS, .answer = latest},
+	{.path = "/api/v1/series", READS, .slow = true, .arguments = of_series, .answer = series},
 	{.path = "/api/v1/aggregates", READS, .answer = aggregates},
 	{.path = "/api/v1/gaps", READS, .arguments = of_gaps, .answer = gaps},
 	{.path = "/api/v1/flush", WRITES, .answer = flush, .begin = begin_flush},

@@ -1,5 +1,6 @@
 #include "report/ask.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,6 +108,21 @@ int ask_refuse_instance(const struct pindrop_family *family, const char *instanc
 	return -1;
 }
 
+enum report_result ask_instance(const struct pindrop_family *family, const char *instance,
+                                const struct ask_names *known, struct error *error)
+{
+	if (!family->instance && !*instance)
+		return REPORT_GOOD;
+	if (!family->instance) {
+		error_set(error, "%s has no instances; leave the instance out", family->name);
+		return REPORT_BAD_WORDS;
+	}
+	if (ask_names_have(known, instance))
+		return REPORT_GOOD;
+	ask_refuse_instance(family, instance, known, error);
+	return REPORT_NOT_FOUND;
+}
+
 /* --- metrics and times ----------------------------------------------------------------------------------------- */
 
 static bool find_field(const struct pindrop_family *family, const char *name, size_t *field)
@@ -182,6 +198,37 @@ int ask_time(const char *text, int64_t now, int64_t *time, struct error *error)
 	if (moment_read(text, now, time))
 		return 0;
 	return error_set(error, "\"%.*s\" is no time; times are " MOMENT_FORMS, ASK_SHOWN, text);
+}
+
+int ask_stretch(const char *from, const char *to, int64_t before, int64_t now, int64_t *begin, int64_t *end,
+                struct error *error)
+{
+	char span[TEXT_AMOUNT_SIZE];
+
+	*begin = now - before;
+	*end = now;
+	if ((from && ask_time(from, now, begin, error) < 0) || (to && ask_time(to, now, end, error) < 0))
+		return -1;
+	if (*begin < *end)
+		return 0;
+	return error_set(error, "\"from\" has to lie before \"to\"; without them they are -%s and now",
+	                 text_from_duration(clock_seconds(before), span));
+}
+
+int ask_number(const char *name, const char *text, int64_t min, int64_t max, int64_t *number, struct error *error)
+{
+	char *end;
+	long long read;
+
+	if (!text)
+		return 0;
+	errno = 0;
+	read = strtoll(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || errno || read < min || read > max)
+		return error_set(error, "\"%s\" has to be a whole number from %lld to %lld, not \"%.*s\"", name, (long long)min,
+		                 (long long)max, ASK_SHOWN, text);
+	*number = read;
+	return 0;
 }
 
 /* --- gaps ------------------------------------------------------------------------------------------------------ */

@@ -12,6 +12,9 @@
 #include "config/plan.h"
 #include "metric/gap.h"
 
+/* What became of a question. */
+enum report_result { REPORT_GOOD, REPORT_BAD_WORDS, REPORT_NOT_FOUND, REPORT_NOT_NOW };
+
 /* So much of what was typed is shown again. */
 #define ASK_SHOWN 60
 
@@ -29,6 +32,13 @@ int ask_metric(const struct plan *plan, const char *text, bool field_needed, str
 /* Reads a time of base/moment.h. 0 or -1 with the words. */
 int ask_time(const char *text, int64_t now, int64_t *time, struct error *error);
 
+/* Reads a stretch of time; NULL: it begins `before` (ns) before now, or ends now. 0 or -1 with the words. */
+int ask_stretch(const char *from, const char *to, int64_t before, int64_t now, int64_t *begin, int64_t *end,
+                struct error *error);
+
+/* Reads a whole number of [min, max]; `text` NULL: *number stays as it is. 0 or -1 with the words. */
+int ask_number(const char *name, const char *text, int64_t min, int64_t max, int64_t *number, struct error *error);
+
 /* Names that are known, each once, sorted. Starts as all zero. */
 struct ask_names {
 	size_t count, room;
@@ -41,6 +51,10 @@ void ask_names_release(struct ask_names *known);
 /* Refuses an instance that is not among those: there is no disk "sdd" in disk.io (did you mean …); there are: …. -1. */
 int ask_refuse_instance(const struct pindrop_family *family, const char *instance, const struct ask_names *known,
                         struct error *error);
+
+/* Whether the family has the instance, which is among `known`, or else why not. "" is that of a family without. */
+enum report_result ask_instance(const struct pindrop_family *family, const char *instance,
+                                const struct ask_names *known, struct error *error);
 
 /* {"from": …, "to": …, "seconds": …, "reason": "agent_down", "words": …, "family": …, …}. New reference. */
 json_t *ask_show_gap(const struct gap *gap);

@@ -42,37 +42,13 @@ static void gather_instances(const struct report *report, const struct snapshot 
 static enum report_result check_instance(const struct report *report, const struct snapshot *snapshot, size_t index,
                                          const char *instance, struct error *error)
 {
-	const struct pindrop_family *family = snapshot->plan->families[index].table;
 	struct ask_names known = {0};
-	enum report_result result = REPORT_GOOD;
+	enum report_result result;
 
-	if (!family->instance && !*instance)
-		return REPORT_GOOD;
-	if (!family->instance) {
-		error_set(error, "%s has no instances; leave the argument \"instance\" out", family->name);
-		return REPORT_BAD_WORDS;
-	}
 	gather_instances(report, snapshot, index, &known);
-	if (!ask_names_have(&known, instance)) {
-		ask_refuse_instance(family, instance, &known, error);
-		result = REPORT_NOT_FOUND;
-	}
+	result = ask_instance(snapshot->plan->families[index].table, instance, &known, error);
 	ask_names_release(&known);
 	return result;
-}
-
-static enum report_result read_times(const struct report_question *question, struct ledger_query *query, int64_t now,
-                                     struct error *error)
-{
-	query->from = now - FROM_DEFAULT;
-	query->to = now;
-	if ((question->from && ask_time(question->from, now, &query->from, error) < 0) ||
-	    (question->to && ask_time(question->to, now, &query->to, error) < 0))
-		return REPORT_BAD_WORDS;
-	if (query->from < query->to)
-		return REPORT_GOOD;
-	error_set(error, "\"from\" has to lie before \"to\"; without them they are -24h and now");
-	return REPORT_BAD_WORDS;
 }
 
 static enum report_result understand(const struct report *report, const struct snapshot *snapshot,
@@ -80,11 +56,10 @@ static enum report_result understand(const struct report *report, const struct s
                                      struct error *error)
 {
 	const struct pindrop_family *family;
-	enum report_result result = read_times(question, query, now, error);
 	struct ask_metric metric;
 
-	if (result != REPORT_GOOD)
-		return result;
+	if (ask_stretch(question->from, question->to, FROM_DEFAULT, now, &query->from, &query->to, error) < 0)
+		return REPORT_BAD_WORDS;
 	query->instance = question->instance;
 	if (!question->metric)
 		return REPORT_GOOD;

@@ -1,8 +1,8 @@
 /* report/report.h: what the agent knows, as JSON texts.
  *
  * Each function returns a whole JSON document as a text for free(). Any thread. stats.c: /get_stats, catalogue.c:
- * /api/v1/metrics, health.c: /health, aggregates.c: /api/v1/aggregates, gaps.c: /api/v1/gaps. For people: describe.c,
- * annotate.c, check.c, why.c. */
+ * /api/v1/metrics, latest.c: /api/v1/latest, series.c: /api/v1/series, health.c: /health, aggregates.c:
+ * /api/v1/aggregates, gaps.c: /api/v1/gaps. For people: describe.c, annotate.c, check.c, why.c. */
 #ifndef REPORT_REPORT_H
 #define REPORT_REPORT_H
 
@@ -13,6 +13,7 @@
 #include "config/plan.h"
 #include "config/standing.h"
 #include "metric/metric.h"
+#include "report/ask.h"
 #include "store/ledger.h"
 #include "store/store.h"
 #include "store/survey.h"
@@ -47,9 +48,11 @@ struct report_question {
 	const char *instance;  /* NULL: all */
 	const char *from, *to; /* NULL: since yesterday, until now */
 };
-enum report_result { REPORT_GOOD, REPORT_BAD_WORDS, REPORT_NOT_FOUND };
 #define REPORT_GAPS_MAX 1000 /* in one answer, the latest */
 char *report_gaps(const struct report *report, const struct report_question *question, enum report_result *result);
+
+/* What the last sample said, for who follows it. Pure but for the state. */
+char *report_latest(const struct report *report);
 
 /* A text that comes part by part, so that a long one is never whole in memory. Starts as all zero. One thread at a time,
  * which may wait for the disk. */
@@ -58,6 +61,23 @@ struct report_stream {
 	void (*end)(void *context);   /* frees the context, whether that was all or not */
 	void *context;
 };
+
+/* /api/v1/series: history, as somebody asks for it; NULL: he said nothing. */
+struct report_series_question {
+	const char *metrics;   /* one or several, with commas between them: metrics, or families with all their fields */
+	const char *instance;  /* NULL: all that are known */
+	const char *from, *to; /* NULL: for an hour, until now */
+	const char *points;    /* NULL: REPORT_POINTS */
+	bool csv;
+};
+#define REPORT_POINTS 500
+#define REPORT_POINTS_MIN 2
+#define REPORT_POINTS_MAX 5000
+
+/* Returns the beginning of the answer, whose rest comes from `stream`; or, not REPORT_GOOD, the whole of an error. A reader's
+ * thread: it waits for the disk. */
+char *report_series(const struct report *report, const struct report_series_question *question,
+                    struct report_stream *stream, enum report_result *result);
 
 /* {"error": "…"}. */
 char *report_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -177,3 +177,37 @@ int64_t store_file_size(const struct plan *plan, size_t family)
 	layout_release(&layout);
 	return size;
 }
+
+/* --- tiers that are read ---------------------------------------------------------------------------------------- */
+
+/* As rrd_fetch(3) does: the archive that reaches back to `from` and has the nearest step; where none reaches back, the one
+ * that covers most of what is asked, which is the one that begins first, and of those the one with the nearest step. */
+int64_t store_choose_step(const struct plan *plan, size_t family, int64_t now, int64_t from, int64_t step)
+{
+	const struct layout_archive *best = NULL;
+	int64_t least = 0, chosen;
+	struct layout layout;
+
+	layout_begin(&layout, plan, family);
+	for (size_t i = 0; i < layout.archive_count; i++) {
+		const struct layout_archive *archive = &layout.archives[i];
+		int64_t start = now - now % archive->step - archive->rows * archive->step;
+		/* How much of what is asked it lacks. */
+		int64_t lack = start > from ? start - from : 0;
+
+		if (archive->consolidation != STORE_AVERAGE)
+			continue;
+		if (!best || lack < least || (lack == least && llabs(archive->step - step) < llabs(best->step - step))) {
+			best = archive;
+			least = lack;
+		}
+	}
+	chosen = best ? best->step : layout.step;
+	layout_release(&layout);
+	return chosen;
+}
+
+bool store_is_finest(const struct plan *plan, size_t family, int64_t step)
+{
+	return step == plan_base_step(plan->families[family].plugin->interval);
+}

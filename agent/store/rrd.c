@@ -341,23 +341,6 @@ int file_update(const char *path, const char *fields, size_t count, const char *
 	return result < 0 ? -1 : 0;
 }
 
-/* librrd gives whole steps that cover what was asked, all sources side by side. */
-static void take_column(struct store_rows *rows, const rrd_value_t *data, unsigned long sources, size_t field,
-                        int64_t start, int64_t end, int64_t step, int64_t from, int64_t to)
-{
-	rows->step = step;
-	rows->start = start;
-	rows->values = memory_array((size_t)((end - start) / step), sizeof(double));
-	for (int64_t i = 0; start + (i + 1) * step <= end; i++) {
-		int64_t time = start + (i + 1) * step;
-
-		if (time <= from)
-			rows->start = time;
-		else if (time <= to)
-			rows->values[rows->count++] = data[(size_t)i * sources + field];
-	}
-}
-
 struct fetching {
 	const char *path;
 	enum store_consolidation consolidation;
@@ -376,15 +359,54 @@ static int call_fetch(void *context)
 	                   &fetching->step, &fetching->sources, &fetching->source_names, &fetching->data);
 }
 
-int file_fetch(const char *path, const char *field, enum store_consolidation consolidation, int64_t from, int64_t to,
-               int64_t step, struct store_rows *rows, struct error *error)
+/* librrd gives whole steps that cover what was asked, all sources side by side. `columns` says where each field is found
+ * among them; one that is nowhere is unknown. */
+static void take_rows(struct store_rows *rows, const struct fetching *fetching, const size_t *columns,
+                      size_t field_count, int64_t from, int64_t to)
+{
+	int64_t start = fetching->start, end = fetching->end, step = (int64_t)fetching->step;
+
+	rows->step = step;
+	rows->start = start;
+	rows->values = memory_array((size_t)((end - start) / step) * field_count, sizeof(double));
+	for (int64_t i = 0; start + (i + 1) * step <= end; i++) {
+		int64_t time = start + (i + 1) * step;
+		const rrd_value_t *data = fetching->data + (size_t)i * fetching->sources;
+
+		if (time <= from)
+			rows->start = time;
+		if (time <= from || time > to)
+			continue;
+		for (size_t k = 0; k < field_count; k++)
+			rows->values[rows->count * field_count + k] = columns[k] < fetching->sources ? data[columns[k]] : NAN;
+		rows->count++;
+	}
+}
+
+/* False: the file has none of them. */
+static bool find_columns(const struct fetching *fetching, const char *const *fields, size_t field_count,
+                         size_t *columns)
+{
+	bool found = false;
+
+	for (size_t k = 0; k < field_count; k++) {
+		columns[k] = 0;
+		while (columns[k] < fetching->sources && strcmp(fetching->source_names[columns[k]], fields[k]) != 0)
+			columns[k]++;
+		found = found || columns[k] < fetching->sources;
+	}
+	return found;
+}
+
+int file_read(const char *path, const char *const *fields, size_t field_count, enum store_consolidation consolidation,
+              int64_t from, int64_t to, int64_t step, struct store_rows *rows, struct error *error)
 {
 	struct fetching fetching = {.path = path,
 	                            .consolidation = consolidation,
 	                            .start = (time_t)from,
 	                            .end = (time_t)to,
 	                            .step = (unsigned long)step};
-	size_t column = 0;
+	size_t *columns;
 	int result;
 
 	pthread_mutex_lock(&librrd);
@@ -396,16 +418,21 @@ int file_fetch(const char *path, const char *field, enum store_consolidation con
 	pthread_mutex_unlock(&librrd);
 	if (result < 0)
 		return -1;
-	while (column < fetching.sources && strcmp(fetching.source_names[column], field) != 0)
-		column++;
-	if (column < fetching.sources)
-		take_column(rows, fetching.data, fetching.sources, column, fetching.start, fetching.end, (int64_t)fetching.step,
-		            from, to);
+	columns = memory_array(field_count, sizeof(*columns));
+	if (find_columns(&fetching, fields, field_count, columns))
+		take_rows(rows, &fetching, columns, field_count, from, to);
+	free(columns);
 	for (unsigned long i = 0; i < fetching.sources; i++)
 		rrd_freemem(fetching.source_names[i]);
 	rrd_freemem(fetching.source_names);
 	rrd_freemem(fetching.data);
 	return 0;
+}
+
+int file_fetch(const char *path, const char *field, enum store_consolidation consolidation, int64_t from, int64_t to,
+               int64_t step, struct store_rows *rows, struct error *error)
+{
+	return file_read(path, &field, 1, consolidation, from, to, step, rows, error);
 }
 
 /* --- whole files --------------------------------------------------------------------------------------------

@@ -53,10 +53,12 @@ int file_last(const char *path, int64_t *last, struct error *error);
  * those of the file. 0 or -1 with the words. */
 int file_update(const char *path, const char *fields, size_t count, const char **lines, struct error *error);
 
-/* Rows of (from, to], s, at the step that is nearest to `step`; none, where the file has no such field. It goes by its name:
- * the file may not have moved to the plan's layout yet. 0 or -1 with the words. */
+/* Rows of (from, to], s, at the step that is nearest to `step`; none, where the file has no such field, and NaN for each
+ * that it has not. They go by their names: the file may not have moved to the plan's layout yet. 0 or -1 with the words. */
+int file_read(const char *path, const char *const *fields, size_t field_count, enum store_consolidation consolidation,
+              int64_t from, int64_t to, int64_t step, struct store_rows *rows, struct error *error);
 int file_fetch(const char *path, const char *field, enum store_consolidation consolidation, int64_t from, int64_t to,
-               int64_t step, struct store_rows *rows, struct error *error);
+               int64_t step, struct store_rows *rows, struct error *error); /* of one field */
 
 /* Reads all that a file holds, whatever its layout: FILE_GOOD, or FILE_ABSENT or FILE_DAMAGED with the words.
  * `history` is then for history_release(). */

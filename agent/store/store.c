@@ -705,17 +705,58 @@ void store_close(struct store *store)
 /* --- reading -------------------------------------------------------------------------------------------------- */
 
 /* Writes what one file waits for. -1: it could not be, which is told by the next flush. With `writing` held. */
-static int flush_one(struct store *store, size_t family, const char *instance)
+static int flush_one(struct store *store, const struct pindrop_family *table, const char *instance)
 {
+	size_t family = plan_find_same(store->plan, table);
 	struct error ignored;
 	struct series *series;
 
+	if (family == SIZE_MAX)
+		return 0;
 	pthread_mutex_lock(&store->lock);
 	series = series_find(store, family, instance);
 	pthread_mutex_unlock(&store->lock);
 	if (!series)
 		return 0;
 	return series_flush(store, series, &ignored) < 0 || relay_settle(store, series, &ignored) < 0 ? -1 : 0;
+}
+
+/* Reads a file after what waits for it was written. Nobody writes meanwhile: rrdcached would drop what it cannot write
+ * because the file is being read. */
+static int read_file(struct store *store, const struct store_question *question, const char *const *fields,
+                     size_t field_count, struct store_rows *rows, struct error *error)
+{
+	char *path = store_path(question->plan, question->family, question->instance);
+	int failed = 0;
+
+	*rows = (struct store_rows){.start = question->from, .step = question->step};
+	store_settle(store);
+	pthread_mutex_lock(&store->writing);
+	if (flush_one(store, question->plan->families[question->family].table, question->instance) < 0 && store->relay) {
+		/* What rrdcached has lost is brought back before it is missed. */
+		pthread_mutex_unlock(&store->writing);
+		store_flush(store);
+		pthread_mutex_lock(&store->writing);
+	}
+	if (access(path, F_OK) == 0)
+		failed = file_read(path, fields, field_count, question->consolidation, question->from, question->to,
+		                   question->step, rows, error);
+	pthread_mutex_unlock(&store->writing);
+	free(path);
+	return failed;
+}
+
+int store_read(struct store *store, const struct store_question *question, struct store_rows *rows, struct error *error)
+{
+	const struct pindrop_family *family = question->plan->families[question->family].table;
+	const char **fields = memory_array(family->field_count, sizeof(*fields));
+	int failed;
+
+	for (size_t i = 0; i < family->field_count; i++)
+		fields[i] = family->fields[i].name;
+	failed = read_file(store, question, fields, family->field_count, rows, error);
+	free(fields);
+	return failed;
 }
 
 /* The finest step that reaches back to `from`, or else the coarsest. */
@@ -729,33 +770,33 @@ static int64_t choose_step(const struct plan *plan, size_t family, int64_t from)
 	return plan_tier_step(&plan->tiers[tier], interval);
 }
 
+/* Another plan may come meanwhile. */
+static const struct plan *hold_plan(struct store *store)
+{
+	const struct plan *plan;
+
+	pthread_mutex_lock(&store->writing);
+	plan = plan_hold(store->plan);
+	pthread_mutex_unlock(&store->writing);
+	return plan;
+}
+
 int store_fetch(struct store *store, size_t family, const char *instance, size_t field,
                 enum store_consolidation consolidation, int64_t from, int64_t to, struct store_rows *rows,
                 struct error *error)
 {
-	const struct plan *plan;
-	char *path;
-	int failed = 0;
+	const struct plan *plan = hold_plan(store);
+	const char *name = plan->families[family].table->fields[field].name;
+	const struct store_question question = {.plan = plan,
+	                                        .family = family,
+	                                        .instance = instance,
+	                                        .consolidation = consolidation,
+	                                        .from = from,
+	                                        .to = to,
+	                                        .step = choose_step(plan, family, from)};
+	int failed = read_file(store, &question, &name, 1, rows, error);
 
-	store_settle(store);
-	pthread_mutex_lock(&store->writing);
-	/* Another one may come while the lock is let go. */
-	plan = plan_hold(store->plan);
-	path = store_path(plan, family, instance);
-	*rows = (struct store_rows){.start = from, .step = choose_step(plan, family, from)};
-	if (flush_one(store, family, instance) < 0 && store->relay) {
-		/* What rrdcached has lost is brought back before it is missed. */
-		pthread_mutex_unlock(&store->writing);
-		store_flush(store);
-		pthread_mutex_lock(&store->writing);
-	}
-	/* Nobody writes meanwhile: rrdcached would drop what it cannot write because the file is being read. */
-	if (access(path, F_OK) == 0)
-		failed = file_fetch(path, plan->families[family].table->fields[field].name, consolidation, from, to, rows->step,
-		                    rows, error);
-	pthread_mutex_unlock(&store->writing);
 	plan_release(plan);
-	free(path);
 	return failed;
 }
 

@@ -13,6 +13,7 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -76,7 +77,8 @@ void store_flush_soon(struct store *store, store_flushed *done, void *context);
 
 enum store_consolidation { STORE_AVERAGE, STORE_MIN, STORE_MAX };
 
-/* Rows of one field: values[i] belongs to the time span that ends at start + (i + 1) * step. */
+/* Rows of some fields side by side: values[i * fields + k] is that of field k in the time span that ends at
+ * start + (i + 1) * step. */
 struct store_rows {
 	int64_t start; /* s */
 	int64_t step;  /* s */
@@ -84,12 +86,32 @@ struct store_rows {
 	double *values; /* NaN: unknown; for free() */
 };
 
-/* Reads rows of (from, to], s, from the finest tier that reaches back to `from`, after flushing that file. An
- * instance without a file has no rows, which is no error. Counters come as a rate per second. Any thread but the
- * sampler's and HTTP's: it waits for the disk. */
+/* What is to be read: rows of (from, to], s, of all fields of a family, in the order of its table. */
+struct store_question {
+	const struct plan *plan; /* in which `family` is; it may be another than the store's by now */
+	size_t family;
+	const char *instance; /* "" of a family without instances */
+	enum store_consolidation consolidation;
+	int64_t from, to;
+	int64_t step; /* of the tier that is read, s: of store_choose_step() */
+};
+
+/* Reads rows, after flushing that file. An instance without a file has no rows, which is no error. Counters come as a rate
+ * per second. Any thread but the sampler's and HTTP's: it waits for the disk. */
+int store_read(struct store *store, const struct store_question *question, struct store_rows *rows,
+               struct error *error);
+
+/* The same for one field of the store's own plan, from the finest tier that reaches back to `from`. */
 int store_fetch(struct store *store, size_t family, const char *instance, size_t field,
                 enum store_consolidation consolidation, int64_t from, int64_t to, struct store_rows *rows,
                 struct error *error);
+
+/* The step of the tier that rrdtool would choose at `now` (s) for rows from `from` on, about `step` apart: of those that
+ * reach back to `from` the one whose step is nearest, else the one that reaches back furthest. Pure. */
+int64_t store_choose_step(const struct plan *plan, size_t family, int64_t now, int64_t from, int64_t step);
+
+/* Whether rows of a tier are single samples, so that there is an average only. Pure. */
+bool store_is_finest(const struct plan *plan, size_t family, int64_t step);
 
 /* The path of an instance's file: "data/disk/space/%2Fhome.rrd"; of a name that would be too long for a file, its
  * beginning and a hash. A new text for free(). Pure. */
