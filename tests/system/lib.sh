@@ -42,7 +42,8 @@ finish() {
 	[ -n "${KEEP:-}" ] && echo "# kept: $work" || rm -rf "$work"
 	[ "$failures" -eq 0 ]
 }
-trap 'finish; exit $((failures > 0))' EXIT
+# What gives up in the middle (exit 1) has failed, too.
+trap 'gave_up=$?; finish; exit $((failures > 0 || gave_up > 0))' EXIT
 
 # Not in a subshell: what the command starts, ends and sets is this shell's.
 check() {
