@@ -135,6 +135,19 @@ $(BUILD)/%.o: %.c $(BUILD)/flags Makefile
 	$(call say,CC)
 	$(Q)$(COMPILE) -fPIE -Iagent -Iinclude $(INCLUDES) -c -o $@ $<
 
+# The dashboard is in the program, compressed: assets.c takes it in. The chart library comes from its package.
+DYGRAPHS ?= /usr/share/javascript/dygraphs
+ASSETS := $(notdir $(wildcard agent/http/dashboard/*)) dygraph.min.js dygraph.css
+ASSET_FILES := $(ASSETS:%=$(BUILD)/dashboard/%.gz)
+$(BUILD)/dashboard/%.gz: agent/http/dashboard/%
+	@mkdir -p $(@D)
+	$(Q)gzip -9nc $< >$@
+$(BUILD)/dashboard/%.gz: $(DYGRAPHS)/%
+	@mkdir -p $(@D)
+	$(Q)gzip -9nc $< >$@
+$(BUILD)/agent/http/assets.o: CFLAGS += -Wa,-I$(BUILD)/dashboard
+$(BUILD)/agent/http/assets.o: $(ASSET_FILES)
+
 $(BUILD)/pindrop: $(AGENT:%.c=$(BUILD)/%.o) $(BUILD)/sources
 	$(call say,LINK)
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(AGENT_LIBS)

@@ -4,6 +4,7 @@
  *     server.c  libmicrohttpd, one thread; the only file that calls it
  *     readers.c threads for answers that wait for a disk or a child
  *     routes.c  the table of routes and their handlers
+ *     assets.c  the files of the dashboard, which are in the program
  *     access.c  who may change the agent's state: Host, Origin, Sec-Fetch-Site, Referer   (pure)
  */
 #ifndef HTTP_HTTP_H

@@ -1,6 +1,8 @@
 #include "base/memory.h"
+#include "http/assets.h"
 #include "http/server.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,6 +125,56 @@ static void gaps(const struct report *report, struct answer *answer)
 	answer->status = statuses[result];
 }
 
+/* Nothing is loaded from elsewhere, nothing is sent elsewhere, and no page elsewhere may frame it (W3C CSP Level 3). */
+#define POLICY                                                                                            \
+	"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " \
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+static void send_asset(const struct asset *asset, struct answer *answer)
+{
+	const char *known = answer_asked(answer, "If-None-Match"), *accepted = answer_asked(answer, "Accept-Encoding");
+	char tag[24];
+
+	snprintf(tag, sizeof(tag), "\"%016llx\"", (unsigned long long)asset_hash(asset));
+	answer->type = asset->type;
+	answer_tell(answer, "ETag", "%s", tag);
+	/* Kept, and asked for again each time: another version of the agent has another page. */
+	answer_tell(answer, "Cache-Control", "no-cache");
+	answer_tell(answer, "Vary", "Accept-Encoding");
+	answer_tell(answer, "Content-Security-Policy", POLICY);
+	answer_tell(answer, "X-Content-Type-Options", "nosniff");
+	answer_tell(answer, "Referrer-Policy", "same-origin");
+	if (known && strstr(known, tag)) {
+		answer->status = 304;
+	} else if (accepted && strstr(accepted, "gzip")) {
+		answer->body = (char *)asset->begin;
+		answer->length = (size_t)(asset->end - asset->begin);
+		answer->lasting = true;
+		answer_tell(answer, "Content-Encoding", "gzip");
+	} else {
+		answer->body = asset_inflate(asset, &answer->length);
+	}
+}
+
+static void page(const struct report *report, struct answer *answer)
+{
+	(void)report;
+	send_asset(asset_find("index.html"), answer);
+}
+
+static void asset(const struct report *report, struct answer *answer)
+{
+	const struct asset *found = asset_find(answer_below(answer));
+
+	(void)report;
+	if (found) {
+		send_asset(found, answer);
+		return;
+	}
+	answer->status = 404;
+	answer->body = report_error("the dashboard has no such file");
+}
+
 #define READS .methods = METHOD_GET, .allow = "GET, HEAD"
 #define WRITES .methods = METHOD_POST, .allow = "POST", .changes = true
 #define READS_OR_WRITES .methods = METHOD_GET | METHOD_POST, .allow = "GET, HEAD, POST", .changes = true
@@ -132,6 +184,8 @@ static const char *const of_gaps[] = {"metric", "instance", "from", "to", NULL};
 static const char *const of_series[] = {"metric", "instance", "from", "to", "points", "format", NULL};
 
 static const struct route routes[] = {
+	{.path = "/", READS, .answer = page},
+	{.path = "/assets/", READS, .below = true, .answer = asset},
 	{.path = "/start", READS_OR_WRITES, .answer = start},
 	{.path = "/stop", READS_OR_WRITES, .answer = stop},
 	{.path = "/get_stats", READS, .hot = true, .answer = get_stats},

@@ -1,0 +1,342 @@
+/* panel.js: the chart of one family: its lines, its legend, its part of the shared cursor. */
+import { groups, moment, show, tick, unitOf, byName } from "./units.js";
+
+const LINES_MAX = 24; /* more cannot be told apart; the rest is named */
+const BANDS_MAX = 4; /* bands of more lines would hide each other */
+const PALETTE = 8;
+const DASHES = [[], [6, 3], [2, 2], [8, 3, 2, 3]];
+
+/* Its legend is ours, below the chart; that of dygraphs wants styles within the page, which our policy refuses. */
+Dygraph.PLUGINS = [Dygraph.Plugins.Axes, Dygraph.Plugins.Grid];
+
+export function element(name, classes, text) {
+	const made = document.createElement(name);
+	if (classes) made.className = classes;
+	if (text !== undefined) made.textContent = text;
+	return made;
+}
+
+function drawing(name, attributes) {
+	const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+	for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+	return made;
+}
+
+function colour(name) {
+	return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+/* A line of the chart: one field of one instance. */
+function linesOf(family, group) {
+	const instances = family.instance
+		? family.instances.filter((one) => one.present).map((one) => one.name).sort(byName)
+		: [""];
+	const lines = [];
+	for (const instance of instances)
+		for (const field of group.fields)
+			lines.push({
+				instance, field: field.name, place: family.fields.indexOf(field), counter: field.kind === "counter",
+				label: [instance, instance && group.fields.length === 1 ? "" : field.name].filter(Boolean).join(" "),
+			});
+	return lines;
+}
+
+export class Panel {
+	/* `page` has the view, hears of gestures, and hands out gaps: see dashboard.js. */
+	constructor(family, page) {
+		this.page = page;
+		this.chosen = 0;
+		this.rows = [];
+		this.build();
+		this.describe(family);
+	}
+
+	build() {
+		this.root = element("figure", "panel");
+		this.title = element("h3");
+		this.help = element("span", "help");
+		this.links = element("span", "links");
+		this.tabs = element("span", "tabs");
+		this.plot = element("div", "plot");
+		this.cursor = element("div", "cursor");
+		this.drag = element("div", "drag");
+		this.note = element("div", "note");
+		this.empty = element("div", "empty", "nothing is known of this time");
+		this.legend = element("ul", "legend");
+		const caption = element("figcaption"), frame = element("div", "frame");
+		caption.append(this.title, this.help, this.links, this.tabs);
+		frame.append(this.plot, this.cursor, this.drag, this.note, this.empty);
+		this.root.append(caption, frame, this.legend);
+		this.plot.tabIndex = 0;
+		this.plot.setAttribute("role", "img");
+		this.tabs.setAttribute("role", "group");
+		this.listen();
+	}
+
+	/* The family as the catalogue has it now. */
+	describe(family) {
+		this.family = family;
+		this.groups = groups(family);
+		this.chosen = Math.min(this.chosen, this.groups.length - 1);
+		this.title.textContent = family.name;
+		this.help.textContent = family.help;
+		this.help.title = family.help;
+		this.root.setAttribute("aria-label", family.name);
+		this.tabs.setAttribute("aria-label", `What is drawn of ${family.name}`);
+		this.tabs.hidden = this.groups.length < 2;
+		this.tabs.replaceChildren(...this.groups.map((group, place) => this.tab(group, place)));
+		this.choose(this.chosen);
+	}
+
+	tab(group, place) {
+		const word = group.fields.length === 1 ? group.fields[0].name.replaceAll("_", " ") : group.unit === "/s" ? "count/s" : group.unit || "count";
+		const button = element("button", "", word);
+		button.type = "button";
+		button.title = group.fields.map((field) => `${field.name}: ${field.help}`).join("\n");
+		button.addEventListener("click", () => { this.choose(place); this.load(); });
+		return button;
+	}
+
+	choose(place) {
+		this.chosen = place;
+		this.group = this.groups[place];
+		[...this.tabs.children].forEach((tab, at) => tab.setAttribute("aria-pressed", at === place));
+		this.all = linesOf(this.family, this.group);
+		this.lines = this.all.slice(0, LINES_MAX);
+		this.banded = this.lines.length <= BANDS_MAX;
+		this.rows = [];
+		this.fill();
+		this.link();
+	}
+
+	metrics() {
+		return this.group.fields.map((field) => `${this.family.name}.${field.name}`).join(",");
+	}
+
+	link() {
+		const { from, to } = this.page.words(), fields = this.group.fields.map((field) => field.name).join(",");
+		const graph = `/graph/${this.family.name}.png?from=${from}&to=${to}&fields=${fields}`;
+		const rows = `/api/v1/series?metric=${this.metrics()}&from=${from}&to=${to}`;
+		const places = [["PNG", `${graph}&theme=${this.page.theme()}`, "as a picture, drawn by rrdtool"], ["rrdtool", `${graph}&as=command`, "the rrdtool command that draws it"], ["CSV", `${rows}&format=csv`, "as numbers"]];
+		this.links.replaceChildren(...places.map(([word, address, title]) => {
+			const made = element("a", "", word);
+			made.href = address;
+			made.title = title;
+			made.setAttribute("aria-label", `${this.family.name} ${title}`);
+			return made;
+		}));
+	}
+
+	/* --- data -------------------------------------------------------------------------------------------------- */
+
+	points() {
+		return Math.max(50, Math.min(2000, Math.round(this.plot.clientWidth / 1.5) || 400));
+	}
+
+	/* Asks for the time that is shown. An answer that comes when something else is shown already is dropped. */
+	async load() {
+		const { from, to } = this.page.view, asked = (this.asked = {});
+		const question = (instance) => `/api/v1/series?metric=${this.metrics()}&from=${Math.floor(from)}&to=${Math.ceil(to)}&points=${this.points()}${instance === null ? "" : `&instance=${encodeURIComponent(instance)}`}`;
+		/* Of very many instances only those that are drawn are asked for. */
+		const instances = this.all.length > LINES_MAX ? [...new Set(this.lines.map((line) => line.instance))] : [null];
+		const answers = await Promise.all(instances.map((instance) => this.page.get(question(instance))));
+		if (asked !== this.asked) return;
+		this.take(answers.flatMap((answer) => answer.series));
+	}
+
+	take(series) {
+		const found = this.lines.map((line) => series.find((one) => (one.instance ?? "") === line.instance && one.metric === `${this.family.name}.${line.field}`));
+		const first = found.find(Boolean);
+		this.step = first ? first.step : 1;
+		this.tier = first ? first.tier : 0;
+		this.rows = (first ? first.avg : []).map((_, i) => [
+			(first.start + i * first.step) * 1000,
+			...found.map((one) => one ? [one.min[i], one.avg[i], one.max[i]] : [null, null, null]),
+		]);
+		/* The last point is not whole yet: the newest samples follow it one by one. */
+		while (this.rows.length && this.rows.at(-1)[0] > this.page.newest(this.family.name) * 1000) this.rows.pop();
+		this.tail = 0;
+		this.draw();
+	}
+
+	/* What came since: `rates` has the values of each instance. True: they are so many that the past should be read anew. */
+	append(time, values) {
+		if (!this.rows.length || time * 1000 <= this.rows.at(-1)[0]) return false;
+		this.rows.push([time * 1000, ...this.lines.map((line) => {
+			const value = values.get(line.instance)?.[line.place] ?? null;
+			return [value, value, value];
+		})]);
+		this.tail++;
+		const begin = this.page.view.from * 1000;
+		while (this.rows.length > 2 && this.rows[1][0] < begin) this.rows.shift();
+		return this.tail > 120;
+	}
+
+	/* --- picture ----------------------------------------------------------------------------------------------- */
+
+	options() {
+		const unit = this.group.unit, { from, to } = this.page.view;
+		return {
+			labels: ["time", ...this.lines.map((line, place) => `${place} ${line.label}`)],
+			colors: this.lines.map((_, place) => colour(`--c${place % PALETTE}`)),
+			series: Object.fromEntries(this.lines.map((line, place) => [`${place} ${line.label}`, { strokePattern: DASHES[Math.floor(place / PALETTE) % DASHES.length] }])),
+			customBars: this.banded, fillAlpha: 0.18, strokeWidth: 1.3, connectSeparatedPoints: false,
+			legend: "never", interactionModel: {}, highlightCircleSize: 0, drawPoints: false,
+			gridLineColor: colour("--grid"), axisLineColor: colour("--line"), gridLineWidth: 1,
+			valueRange: unit === "percent" ? [0, 100.5] : null, includeZero: true, xRangePad: 0,
+			dateWindow: [from * 1000, to * 1000],
+			axes: { y: { axisLabelWidth: 58, axisLabelFormatter: (value) => tick(value, unit), pixelsPerLabel: 30 }, x: { axisLabelWidth: 64, pixelsPerLabel: 74 } },
+			underlayCallback: (canvas, area, chart) => this.shade(canvas, area, chart),
+		};
+	}
+
+	values() {
+		return this.banded ? this.rows.map(([time, ...cells]) => [new Date(time), ...cells])
+			: this.rows.map(([time, ...cells]) => [new Date(time), ...cells.map((cell) => cell[1])]);
+	}
+
+	draw() {
+		const known = this.rows.some(([, ...cells]) => cells.some((cell) => cell[1] !== null));
+		this.empty.style.display = known ? "none" : "grid";
+		if (!this.rows.length) {
+			const { from, to } = this.page.view, nothing = this.lines.map(() => [null, null, null]);
+			this.rows = [[from * 1000, ...nothing], [to * 1000, ...nothing]];
+		}
+		this.chart?.destroy();
+		this.chart = this.lines.length ? new Dygraph(this.plot, this.values(), this.options()) : null;
+		this.summarize();
+		this.point(this.page.cursor);
+	}
+
+	/* The window has moved, or rows were added. */
+	follow() {
+		const { from, to } = this.page.view;
+		this.chart?.updateOptions({ file: this.values(), dateWindow: [from * 1000, to * 1000] });
+		this.point(this.page.cursor);
+	}
+
+	gaps() {
+		return this.page.gaps.filter((gap) => (gap.family === null || gap.family === this.family.name) &&
+			(gap.instance === null || this.lines.some((line) => line.instance === gap.instance)) &&
+			(gap.field === null || this.group.fields.some((field) => field.name === gap.field)));
+	}
+
+	/* At least a hair wide, so that a missed second shows in a day. */
+	shade(canvas, area, chart) {
+		canvas.fillStyle = colour("--shade");
+		for (const gap of this.gaps()) {
+			const left = Math.max(area.x, chart.toDomXCoord(gap.from * 1000)), right = Math.min(area.x + area.w, chart.toDomXCoord(gap.to * 1000));
+			if (right >= area.x && left <= area.x + area.w) canvas.fillRect(left, area.y, Math.max(1.5, right - left), area.h);
+		}
+	}
+
+	/* --- legend ------------------------------------------------------------------------------------------------ */
+
+	fill() {
+		this.figures = this.lines.map(() => ({ value: element("span", "value"), spread: element("span", "spread figure") }));
+		const items = this.lines.map((line, place) => {
+			const item = element("li"), swatch = drawing("svg", { viewBox: "0 0 20 8", "aria-hidden": "true" });
+			const dash = DASHES[Math.floor(place / PALETTE) % DASHES.length].join(" ");
+			swatch.append(drawing("line", { x1: 0, y1: 4, x2: 20, y2: 4, "stroke-width": 2, "stroke-dasharray": dash, class: `stroke${place % PALETTE}` }));
+			const name = element("span", "name", line.label);
+			name.title = `${line.label}: ${this.family.fields[line.place].help}`;
+			item.append(swatch, name, this.figures[place].value);
+			if (this.banded) item.append(this.figures[place].spread);
+			return item;
+		});
+		if (this.all.length > this.lines.length) items.push(element("li", "more", `and ${this.all.length - this.lines.length} more, not drawn`));
+		this.legend.replaceChildren(...items);
+	}
+
+	/* Least, mean and most of a line in the window. */
+	extent(place) {
+		let least = Infinity, most = -Infinity, sum = 0, count = 0;
+		for (const row of this.rows) {
+			const [low, mean, high] = row[place + 1];
+			if (mean === null) continue;
+			least = Math.min(least, low ?? mean), most = Math.max(most, high ?? mean), sum += mean, count++;
+		}
+		return count ? { least, mean: sum / count, most } : null;
+	}
+
+	summarize() {
+		const unit = this.group.unit, words = [];
+		this.lines.forEach((line, place) => {
+			const extent = this.extent(place), spread = this.figures[place].spread;
+			spread.replaceChildren();
+			if (!extent) return;
+			spread.append(...["min", "avg", "max"].map((word, at) => element("span", "", `${word} ${show([extent.least, extent.mean, extent.most][at], unit)}`)));
+			if (words.length < 6) words.push(`${line.label} between ${show(extent.least, unit)} and ${show(extent.most, unit)}, ${show(extent.mean, unit)} on average`);
+		});
+		const { from, to } = this.page.view;
+		this.plot.setAttribute("aria-label", `${this.family.name}, ${moment(from * 1000)} to ${moment(to * 1000)}: ${words.join("; ") || "nothing is known"}. Left and right move the cursor, plus and minus zoom.`);
+	}
+
+	rowAt(time) {
+		let low = 0, high = this.rows.length - 1;
+		while (low < high) {
+			const middle = (low + high) >> 1;
+			if (this.rows[middle][0] < time) low = middle + 1; else high = middle;
+		}
+		return low > 0 && time - this.rows[low - 1][0] < this.rows[low][0] - time ? low - 1 : low;
+	}
+
+	/* Puts the cursor to a time (ms), which may be another chart's; null: none, and the newest values are shown. */
+	point(time) {
+		const row = this.rows[time === null ? this.rows.length - 1 : this.rowAt(time)];
+		const left = time === null || !this.chart || !row ? -1 : this.chart.toDomXCoord(row[0]);
+		this.cursor.style.display = left >= 0 && left <= this.plot.clientWidth ? "block" : "none";
+		this.cursor.style.left = `${left}px`;
+		this.lines.forEach((_, place) => { this.figures[place].value.textContent = row ? show(row[place + 1][1], this.group.unit) : ""; });
+		const gap = time === null ? null : this.gaps().find((one) => one.from * 1000 < time && time <= one.to * 1000);
+		this.note.style.display = gap ? "block" : "none";
+		this.note.textContent = gap ? gap.words : "";
+	}
+
+	/* --- gestures ---------------------------------------------------------------------------------------------- */
+
+	timeAt(event) {
+		return this.chart ? this.chart.toDataXCoord(event.clientX - this.plot.getBoundingClientRect().left) : null;
+	}
+
+	listen() {
+		let begun = null;
+		const left = (event) => event.clientX - this.plot.getBoundingClientRect().left;
+		this.plot.addEventListener("pointerdown", (event) => {
+			if (event.button !== 0 || event.pointerType === "touch" || !this.chart) return;
+			begun = { left: left(event), time: this.timeAt(event), pan: event.shiftKey };
+			this.plot.setPointerCapture(event.pointerId);
+			event.preventDefault();
+			this.plot.focus({ preventScroll: true });
+		});
+		this.plot.addEventListener("pointermove", (event) => {
+			this.page.point(this.timeAt(event));
+			if (!begun || begun.pan) return;
+			this.drag.style.display = "block";
+			this.drag.style.left = `${Math.min(begun.left, left(event))}px`;
+			this.drag.style.width = `${Math.abs(left(event) - begun.left)}px`;
+		});
+		this.plot.addEventListener("pointerup", (event) => {
+			const end = this.timeAt(event), start = begun, moved = start && Math.abs(left(event) - start.left) > 4;
+			begun = null;
+			this.drag.style.display = "none";
+			if (!moved) return;
+			if (start.pan) this.page.move((start.time - end) / 1000);
+			else this.page.zoom(Math.min(start.time, end) / 1000, Math.max(start.time, end) / 1000);
+		});
+		this.plot.addEventListener("pointerleave", () => this.page.point(null));
+		this.plot.addEventListener("pointercancel", () => { begun = null; this.drag.style.display = "none"; });
+		this.plot.addEventListener("dblclick", () => this.page.back());
+		this.plot.addEventListener("blur", () => this.page.point(null));
+		this.plot.addEventListener("keydown", (event) => this.key(event));
+	}
+
+	key(event) {
+		const sign = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+		if (!sign || event.ctrlKey || event.altKey || event.metaKey || event.shiftKey || !this.rows.length) return;
+		const at = this.page.cursor === null ? this.rows.length - (sign < 0 ? 0 : 1) : this.rowAt(this.page.cursor);
+		const row = this.rows[Math.max(0, Math.min(this.rows.length - 1, at + sign))];
+		this.page.point(row[0]);
+		event.preventDefault();
+	}
+}
