@@ -237,17 +237,19 @@ class Page {
 	}
 
 	async load() {
-		const { from, to } = this.view;
 		for (const panel of this.panels.values()) panel.link();
 		try {
 			/* Charts need not wait for the reasons of their gaps. */
-			const gaps = get(`/api/v1/gaps?from=${Math.floor(from)}&to=${Math.ceil(to)}`);
-			await Promise.all([...this.panels.values()].map((panel) => panel.load()));
-			this.gaps = (await gaps).gaps;
-			if (this.gaps.length) for (const panel of this.panels.values()) panel.follow();
+			await Promise.all([this.loadGaps(), ...[...this.panels.values()].map((panel) => panel.load())]);
 		} catch (error) {
 			this.lost(error);
 		}
+	}
+
+	async loadGaps() {
+		const { from, to } = this.view, answer = await get(`/api/v1/gaps?from=${Math.floor(from)}&to=${Math.ceil(to)}`);
+		this.gaps = answer.gaps;
+		for (const panel of this.panels.values()) panel.follow();
 	}
 
 	async loadTiles() {
@@ -305,10 +307,10 @@ class Page {
 		find("switch").disabled = true;
 	}
 
-	/* --- now and then: health, aggregates ------------------------------------------------------------------------- */
+	/* --- now and then: health, aggregates, gaps of a live window ------------------------------------------------------------------------- */
 
 	async look() {
-		const [health, aggregates] = await Promise.all([get("/health"), get("/api/v1/aggregates")]);
+		const [health, aggregates] = await Promise.all([get("/health"), get("/api/v1/aggregates"), this.view.range && this.loadGaps()]);
 		this.status = health.status;
 		this.tellTrouble(health);
 		fillTable("aggregates", aggregates.aggregates.map((one) => [one.name, one.text ?? show(one.value, one.unit ?? ""), one.instance === null ? one.of : `${one.of} of ${one.instance}`, `${one.fn} over ${one.over}`]), [1]);
