@@ -4,30 +4,23 @@
  * and what it says to stderr stands in the agent's log. */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/memory.h"
+#include "base/command.h"
 #include "base/text.h"
 #include "script/inside.h"
 
 #define WORDS_MAX 1000
-#define READ_SIZE 65536
 
-struct command {
+struct call {
 	char **words; /* ended by NULL */
-	pid_t pid;
-	int output;
-	int64_t timeout, deadline;
-	char *text;
-	size_t length, room;
-	const char *trouble; /* why it was ended */
+	int64_t timeout;
+	struct command command;
 };
 
 /* Does not return. `trouble` is a pipe that closes when the command runs, or brings errno. */
@@ -45,8 +38,9 @@ _Noreturn static void become(char *const *words, int output, int trouble, pid_t 
 	_exit(127);
 }
 
-/* Starts the command. 0, or an errno. */
-static int start(struct command *command)
+/* Starts the command. 0, or an errno. Unlike command_start() it sees to it that the command ends with the worker, also
+ * where that is killed; a worker has one thread, so that it may fork. */
+static int start(char *const *words, struct command *command)
 {
 	int output[2] = {-1, -1}, trouble[2] = {-1, -1}, failure = 0;
 	pid_t parent = getpid();
@@ -62,7 +56,7 @@ static int start(struct command *command)
 	}
 	command->pid = fork();
 	if (command->pid == 0)
-		become(command->words, output[1], trouble[1], parent);
+		become(words, output[1], trouble[1], parent);
 	failure = command->pid < 0 ? errno : 0;
 	close(output[1]);
 	close(trouble[1]);
@@ -77,72 +71,13 @@ static int start(struct command *command)
 	return failure;
 }
 
-/* Reads what is there. False: that was the end. */
-static bool take(struct command *command)
-{
-	ssize_t part;
-
-	if (command->length + READ_SIZE > command->room) {
-		command->room = command->room ? 2 * command->room : READ_SIZE;
-		command->text = memory_resize(command->text, command->room, 1);
-	}
-	part = read(command->output, command->text + command->length, command->room - command->length);
-	if (part < 0)
-		return errno == EINTR;
-	command->length += (size_t)part;
-	if (command->length > LIBRARY_TEXT_MAX)
-		command->trouble = "printed more than " LIBRARY_TEXT_MAX_WORDS;
-	return part > 0 && !command->trouble;
-}
-
-static int milliseconds(int64_t time)
-{
-	return time > 0 ? (int)(time / CLOCK_MILLISECOND) + 1 : 0;
-}
-
-/* Reads to the end, or to the deadline. */
-static void read_output(struct command *command)
-{
-	for (;;) {
-		struct pollfd end = {.fd = command->output, .events = POLLIN};
-		int64_t left = command->deadline - clock_monotonic();
-
-		if (left <= 0) {
-			command->trouble = "took too long";
-			return;
-		}
-		if (poll(&end, 1, milliseconds(left)) > 0 && !take(command))
-			return;
-	}
-}
-
-/* Who closed its output may still run. Its status as of wait(2). */
-static int await(struct command *command)
-{
-	int status = 0;
-	pid_t done;
-
-	while ((done = waitpid(command->pid, &status, WNOHANG)) == 0 && !command->trouble) {
-		/* There is no call that waits for a child and for a while: a look each millisecond, of which most need one. */
-		poll(NULL, 0, 1);
-		if (clock_monotonic() >= command->deadline)
-			command->trouble = "took too long";
-	}
-	if (done == 0) {
-		kill(-command->pid, SIGKILL);
-		while (waitpid(command->pid, &status, 0) < 0 && errno == EINTR)
-			continue;
-	}
-	return status;
-}
-
 /* Takes the words of the table at index 1. Each is a text of the state, which the table holds. */
-static void read_words(lua_State *lua, struct command *command)
+static void read_words(lua_State *lua, struct call *call)
 {
 	lua_Integer count = luaL_len(lua, 1);
 
 	luaL_argcheck(lua, count > 0 && count <= WORDS_MAX, 1, "a list of words: { \"cmd\", \"argument\" }");
-	command->words = lua_newuserdatauv(lua, ((size_t)count + 1) * sizeof(char *), 0);
+	call->words = lua_newuserdatauv(lua, ((size_t)count + 1) * sizeof(char *), 0);
 	for (lua_Integer i = 0; i < count; i++) {
 		size_t length;
 		const char *word;
@@ -152,9 +87,9 @@ static void read_words(lua_State *lua, struct command *command)
 		word = lua_tolstring(lua, -1, &length);
 		luaL_argcheck(lua, word && strlen(word) == length, 1, "each word must be a text");
 		lua_seti(lua, 1, i + 1);
-		command->words[i] = (char *)word;
+		call->words[i] = (char *)word;
 	}
-	command->words[count] = NULL;
+	call->words[count] = NULL;
 }
 
 /* { timeout = "2s" }, seconds or a duration. */
@@ -178,53 +113,54 @@ static int64_t read_timeout(lua_State *lua)
 }
 
 /* Pushes what came of it. */
-static int tell_end(lua_State *lua, const struct command *command, int status)
+static int tell_end(lua_State *lua, const struct call *call)
 {
-	const char *name = command->words[0];
+	static const char *const troubles[] = {[COMMAND_LATE] = "took too long",
+	                                       [COMMAND_TALKED] = "printed more than " LIBRARY_TEXT_MAX_WORDS};
+	const struct command *command = &call->command;
+	const char *name = call->words[0], *text = command->text ? command->text : "";
+	int status = command->status, count = 0;
 	char span[TEXT_AMOUNT_SIZE];
-	int count;
 
-	if (command->trouble && command->timeout)
-		count = library_fail(lua, "%s %s: ended after %s", name, command->trouble,
-		                     text_from_span(clock_seconds(command->timeout), span));
+	if (command->trouble && call->timeout)
+		count = library_fail(lua, "%s %s: ended after %s", name, troubles[command->trouble],
+		                     text_from_span(clock_seconds(call->timeout), span));
 	else if (command->trouble)
-		count = library_fail(lua, "%s %s: ended", name, command->trouble);
+		count = library_fail(lua, "%s %s: ended", name, troubles[command->trouble]);
 	else if (WIFSIGNALED(status))
 		count =
 			library_fail(lua, "%s was ended by signal %d (%s)", name, WTERMSIG(status), strsignal(WTERMSIG(status)));
 	else if (WEXITSTATUS(status))
 		count = library_fail(lua, "%s ended with status %d", name, WEXITSTATUS(status));
-	else
-		count = 0;
 	if (count == 0)
-		return lua_pushlstring(lua, command->text ? command->text : "", command->length), 1;
+		return lua_pushlstring(lua, text, command->length), 1;
 	lua_pushinteger(lua, WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
-	lua_pushlstring(lua, command->text ? command->text : "", command->length);
+	lua_pushlstring(lua, text, command->length);
 	return count + 2;
 }
 
 int library_run(lua_State *lua)
 {
 	const struct script *script = script_of(lua);
-	struct command command = {.output = -1};
+	struct call call = {.command = {COMMAND_NONE, .most = LIBRARY_TEXT_MAX}};
+	struct command *command = &call.command;
 	struct state_box *box;
-	int failure, status;
+	int failure;
 
 	luaL_checktype(lua, 1, LUA_TTABLE);
-	command.timeout = read_timeout(lua);
-	read_words(lua, &command);
+	call.timeout = read_timeout(lua);
+	read_words(lua, &call);
 	box = state_box(lua);
-	command.deadline = script->deadline;
-	if (command.timeout && clock_monotonic() + command.timeout < command.deadline)
-		command.deadline = clock_monotonic() + command.timeout;
-	failure = start(&command);
-	if (command.output >= 0 && !failure)
-		read_output(&command);
-	if (command.output >= 0)
-		close(command.output);
-	status = command.pid > 0 ? await(&command) : 0;
-	box->block = command.text;
+	command->deadline = script->deadline;
+	if (call.timeout && clock_monotonic() + call.timeout < command->deadline)
+		command->deadline = clock_monotonic() + call.timeout;
+	failure = start(call.words, command);
+	if (command->pid > 0)
+		command_finish(command);
+	else if (command->output >= 0)
+		close(command->output);
+	box->block = command->text;
 	if (failure)
-		return library_fail(lua, "%s: %s", command.words[0], strerror(failure));
-	return tell_end(lua, &command, status);
+		return library_fail(lua, "%s: %s", call.words[0], strerror(failure));
+	return tell_end(lua, &call);
 }

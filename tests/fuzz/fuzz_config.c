@@ -1,5 +1,5 @@
 /* links: agent/config/plan.c agent/config/share.c agent/config/values.c agent/config/aggregate.c agent/config/collector.c
- * agent/config/options.c agent/script/run.c agent/script/declare.c agent/script/library.c agent/script/command.c
+ * agent/config/options.c agent/script/run.c agent/script/declare.c agent/script/library.c agent/script/command.c agent/base/command.c
  * agent/script/modules.c agent/script/window.c agent/script/state.c agent/script/trace.c agent/base/text.c
  * agent/base/memory.c agent/base/log.c agent/base/clock.c agent/base/error.c
  *

@@ -1,5 +1,5 @@
 /* links: agent/collect/remote.c agent/collect/link.c agent/collect/serve_script.c agent/collect/wire.c
- * agent/script/command.c agent/script/declare.c agent/script/library.c agent/script/modules.c agent/script/run.c agent/script/state.c agent/script/trace.c agent/script/window.c agent/config/share.c agent/worker/nursery.c agent/worker/message.c agent/metric/batch.c
+ * agent/script/command.c agent/base/command.c agent/script/declare.c agent/script/library.c agent/script/modules.c agent/script/run.c agent/script/state.c agent/script/trace.c agent/script/window.c agent/config/share.c agent/worker/nursery.c agent/worker/message.c agent/metric/batch.c
  * agent/base/text.c agent/base/memory.c agent/base/log.c agent/base/error.c
  *
  * Collectors in Lua, in real workers, on a clock that the test may set forward: pauses cost no time. */

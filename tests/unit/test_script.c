@@ -1,4 +1,4 @@
-/* links: agent/script/run.c agent/script/declare.c agent/script/library.c agent/script/command.c agent/script/modules.c
+/* links: agent/script/run.c agent/script/declare.c agent/script/library.c agent/script/command.c agent/base/command.c agent/script/modules.c
  * agent/script/window.c agent/script/state.c agent/script/trace.c agent/base/text.c agent/base/memory.c agent/base/log.c
  * agent/base/clock.c agent/base/error.c
  *
