@@ -22,12 +22,14 @@ enum { EXIT_GOOD = 0, EXIT_TROUBLE = 1, EXIT_CONFIGURATION = 2 };
 
 struct command {
 	const char *file; /* -c */
-	const char *verb; /* "check", "describe", "why"; NULL: run */
+	const char *verb; /* "check", "describe", "why", "graph"; NULL: run */
 	const char *name; /* of describe; NULL: everything */
 	char **words;     /* of why */
 	size_t word_count;
 	bool json;
-	bool lua; /* of describe */
+	bool lua;                       /* of describe */
+	struct report_chart_file chart; /* of graph */
+	const char *chart_option;       /* one of graph's that was given; NULL: none */
 };
 
 static const char usage[] =
@@ -41,6 +43,10 @@ static const char usage[] =
 	"  pindrop why METRIC [INSTANCE] TIME [-c FILE] [--json]\n"
 	"                                     what it was then, or why that is not known; reads the data folder alone.\n"
 	"                                     TIME: " MOMENT_FORMS "\n"
+	"  pindrop graph FAMILY [INSTANCE] [--from T] [--to T] [--fields A,B] [--width N] [--height N]\n"
+	"          [--theme light|dark] [-o FILE.png|FILE.svg] [--command] [-c FILE]\n"
+	"                                     draws a chart with rrdtool, from the data folder alone; with --command\n"
+	"                                     prints the line that draws it\n"
 	"  pindrop --version | --help\n"
 	"\n"
 	"  -c, --config FILE   the configuration; without it ./pindrop.lua, then /etc/pindrop/pindrop.lua\n"
@@ -90,29 +96,71 @@ static bool take_words(int argc, char **argv, struct command *command)
 		command->word_count = (size_t)(argc - optind);
 		optind = argc;
 	}
-	if (command->verb && !is(command, "check") && !is(command, "describe") && !is(command, "why"))
-		return misuse("there is no command ", command->verb, "; there are: check, describe, why"), false;
+	if (is(command, "graph") && optind < argc)
+		command->chart.family = argv[optind++];
+	if (is(command, "graph") && optind < argc)
+		command->chart.instance = argv[optind++];
+	if (command->verb && !is(command, "check") && !is(command, "describe") && !is(command, "why") &&
+	    !is(command, "graph"))
+		return misuse("there is no command ", command->verb, "; there are: check, describe, why, graph"), false;
 	if (optind < argc)
 		return misuse("", argv[optind], " is one word too many"), false;
 	if (command->lua && (!is(command, "describe") || command->name))
 		return misuse("the option ", "--lua", " belongs to the command describe, without a name"), false;
 	if (command->json && !is(command, "check") && !is(command, "why"))
 		return misuse("the option ", "--json", " belongs to the commands check and why"), false;
+	if (!is(command, "graph") && command->chart_option)
+		return misuse("the option --", command->chart_option, " belongs to the command graph"), false;
 	return true;
+}
+
+static const char *name_option(const struct option *options, int option)
+{
+	while (options->name && options->val != option)
+		options++;
+	return options->name;
+}
+
+/* Where the value of an option of graph goes; NULL: it is none. */
+static const char **find_chart_option(struct command *command, int option)
+{
+	struct report_chart_file *chart = &command->chart;
+	const char **const places[] = {
+		['F'] = &chart->from,  ['T'] = &chart->to,     ['W'] = &chart->width, ['H'] = &chart->height,
+		['D'] = &chart->theme, ['S'] = &chart->fields, ['o'] = &chart->file,
+	};
+
+	return option > 0 && (size_t)option < sizeof(places) / sizeof(places[0]) ? places[option] : NULL;
 }
 
 /* Returns -1 to go on, or the exit status. */
 static int parse_arguments(int argc, char **argv, struct command *command)
 {
 	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'}, {"json", no_argument, NULL, 'j'},    {"lua", no_argument, NULL, 'l'},
-		{"help", no_argument, NULL, 'h'},         {"version", no_argument, NULL, 'v'}, {NULL, 0, NULL, 0},
+		{"config", required_argument, NULL, 'c'}, {"json", no_argument, NULL, 'j'},
+		{"lua", no_argument, NULL, 'l'},          {"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'v'},      {"from", required_argument, NULL, 'F'},
+		{"to", required_argument, NULL, 'T'},     {"width", required_argument, NULL, 'W'},
+		{"height", required_argument, NULL, 'H'}, {"theme", required_argument, NULL, 'D'},
+		{"fields", required_argument, NULL, 'S'}, {"output", required_argument, NULL, 'o'},
+		{"command", no_argument, NULL, 'C'},      {NULL, 0, NULL, 0},
 	};
+	const char **place;
 	int option;
 
 	keep_times(argc, argv);
-	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "c:ho:", options, NULL)) != -1) {
+		place = find_chart_option(command, option);
+		if (place || option == 'C')
+			command->chart_option = name_option(options, option);
+		if (place) {
+			*place = optarg;
+			continue;
+		}
 		switch (option) {
+		case 'C':
+			command->chart.command = true;
+			break;
 		case 'c':
 			command->file = optarg;
 			break;
@@ -170,7 +218,8 @@ static struct loader *new_loader(void)
 static const struct plan *read_plan(struct source *source, const struct command *command)
 {
 	struct text_list mistakes = {0};
-	const struct plan *plan = is(command, "why") ? source_read_only(source, &mistakes) : source_read(source, &mistakes);
+	const struct plan *plan = is(command, "why") || is(command, "graph") ? source_read_only(source, &mistakes)
+	                                                                     : source_read(source, &mistakes);
 
 	if (!plan && is(command, "check") && command->json)
 		report_mistakes(&mistakes, command->file, stdout);
@@ -276,6 +325,8 @@ static int obey(struct source *source, const struct command *command, struct nur
 		return run(source, plan, sampler);
 	if (is(command, "why"))
 		status = report_why(plan, command->words, command->word_count, command->json, stdout, stderr);
+	else if (is(command, "graph"))
+		status = report_chart_file(plan, &command->chart, stdout, stderr);
 	else
 		status = check(plan, command->json);
 	plan_release(plan);

@@ -251,3 +251,24 @@ void text_list_release(struct text_list *list)
 	free(list->texts);
 	*list = (struct text_list){0};
 }
+
+size_t text_sequence(const char *text, size_t length)
+{
+	const unsigned char *bytes = (const unsigned char *)text;
+	size_t count = bytes[0] < 0x80                        ? 1
+	               : bytes[0] >= 0xC2 && bytes[0] <= 0xDF ? 2
+	               : bytes[0] >= 0xE0 && bytes[0] <= 0xEF ? 3
+	               : bytes[0] >= 0xF0 && bytes[0] <= 0xF4 ? 4
+	                                                      : 0;
+
+	if (count > length)
+		return 0;
+	for (size_t i = 1; i < count; i++)
+		if ((bytes[i] & 0xC0) != 0x80)
+			return 0;
+	/* Too long for what it says, half of a surrogate pair, or beyond the last. */
+	if ((bytes[0] == 0xE0 && bytes[1] < 0xA0) || (bytes[0] == 0xED && bytes[1] > 0x9F) ||
+	    (bytes[0] == 0xF0 && bytes[1] < 0x90) || (bytes[0] == 0xF4 && bytes[1] > 0x8F))
+		return 0;
+	return count;
+}

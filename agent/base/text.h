@@ -34,6 +34,9 @@ const char *text_nearest(const char *word, const char *const *candidates);
 #define TEXT_HASH UINT64_C(0xcbf29ce484222325)
 uint64_t text_hash(uint64_t hash, const void *bytes, size_t length);
 
+/* The length of the UTF-8 sequence at `text`, of at most `length` bytes, which are at least one; 0: it is none. */
+size_t text_sequence(const char *text, size_t length);
+
 /* Whether it is a name as plugins, families, fields and options have: [a-z][a-z0-9_]*, and with `dots` such parts joined
  * by dots. NULL is none. */
 bool text_is_name(const char *text, bool dots);

@@ -175,11 +175,35 @@ static void asset(const struct report *report, struct answer *answer)
 	answer->body = report_error("the dashboard has no such file");
 }
 
+static void graph(const struct report *report, struct answer *answer)
+{
+	const struct report_chart chart = {
+		.path = answer_below(answer),
+		.from = answer_argument(answer, "from"),
+		.to = answer_argument(answer, "to"),
+		.width = answer_argument(answer, "width"),
+		.height = answer_argument(answer, "height"),
+		.theme = answer_argument(answer, "theme"),
+		.fields = answer_argument(answer, "fields"),
+		.as = answer_argument(answer, "as"),
+	};
+	struct report_picture picture;
+
+	report_chart(report, &chart, &picture);
+	answer->status = picture.status;
+	answer->type = picture.type;
+	answer->body = picture.body;
+	answer->length = picture.length;
+	if (picture.status == 200 && !chart.as)
+		answer_tell(answer, "Cache-Control", "max-age=%lld", (long long)picture.lasting);
+}
+
 #define READS .methods = METHOD_GET, .allow = "GET, HEAD"
 #define WRITES .methods = METHOD_POST, .allow = "POST", .changes = true
 #define READS_OR_WRITES .methods = METHOD_GET | METHOD_POST, .allow = "GET, HEAD, POST", .changes = true
 
 static const char *const of_gaps[] = {"metric", "instance", "from", "to", NULL};
+static const char *const of_graph[] = {"from", "to", "width", "height", "theme", "fields", "as", NULL};
 
 static const char *const of_series[] = {"metric", "instance", "from", "to", "points", "format", NULL};
 
@@ -195,6 +219,7 @@ static const struct route routes[] = {
 	{.path = "/api/v1/series", READS, .slow = true, .arguments = of_series, .answer = series},
 	{.path = "/api/v1/aggregates", READS, .answer = aggregates},
 	{.path = "/api/v1/gaps", READS, .arguments = of_gaps, .answer = gaps},
+	{.path = "/graph/", .below = true, READS, .slow = true, .arguments = of_graph, .answer = graph},
 	{.path = "/api/v1/flush", WRITES, .answer = flush, .begin = begin_flush},
 };
 

@@ -32,7 +32,7 @@ struct life {
 	struct store *store;
 	struct metric *metric;
 	struct collect *collect;
-	struct report report;
+	struct report report; /* its gallery is made and freed with the readers */
 	struct readers *readers;
 	struct http *http;
 	struct http *leaving; /* served another address; has connections yet */

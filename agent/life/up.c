@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "life/inside.h"
 #include "report/ask.h"
+#include "report/draw.h"
 
 /* --- the way of a sample ------------------------------------------------------------------------------------ */
 
@@ -135,6 +136,7 @@ int life_bring_up(struct life *life, struct nursery *sampler, struct error *erro
 		.standing = life->standing,
 		.started = life->report.started,
 		.address = life->address,
+		.gallery = gallery_new(),
 	};
 	life->readers = readers_new();
 	life->http = http_start(life->listener, &life->report, life->readers, error);
@@ -151,6 +153,8 @@ void life_end_leaving(struct life *life)
 
 bool life_bring_down(struct life *life, bool whole)
 {
+	if (life->report.gallery)
+		gallery_end(life->report.gallery);
 	life_end_leaving(life);
 	if (life->http)
 		http_stop(life->http);
@@ -166,6 +170,8 @@ bool life_bring_down(struct life *life, bool whole)
 		store_close(life->store);
 	if (!whole)
 		return false;
+	if (life->report.gallery)
+		gallery_free(life->report.gallery);
 	if (life->metric)
 		metric_free(life->metric);
 	absent_free(life->absent);

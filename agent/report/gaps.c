@@ -9,8 +9,7 @@
 
 #define FROM_DEFAULT (24 * 3600 * CLOCK_SECOND)
 
-/* What goes on while it is asked for is told up to now. */
-static void tell_current(const struct report *report, int64_t now)
+void report_tell_current(const struct report *report, int64_t now)
 {
 	struct collect_status *status = collect_status(report->collect);
 	const struct gap stopped = {.reason = GAP_STOPPED, .from = status->since, .to = now};
@@ -87,7 +86,7 @@ char *report_gaps(const struct report *report, const struct report_question *que
 		snapshot_free(snapshot);
 		return report_error("%s", error.text);
 	}
-	tell_current(report, now);
+	report_tell_current(report, now);
 	gaps = ledger_find(store_ledger(report->store), &query, &count);
 	first = count > REPORT_GAPS_MAX ? count - REPORT_GAPS_MAX : 0;
 	root = json_object();

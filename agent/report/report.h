@@ -2,7 +2,8 @@
  *
  * Each function returns a whole JSON document as a text for free(). Any thread. stats.c: /get_stats, catalogue.c:
  * /api/v1/metrics, latest.c: /api/v1/latest, series.c: /api/v1/series, health.c: /health, aggregates.c:
- * /api/v1/aggregates, gaps.c: /api/v1/gaps. For people: describe.c, annotate.c, check.c, why.c. */
+ * /api/v1/aggregates, gaps.c: /api/v1/gaps. Pictures: chart.c, graph.c, draw.c. For people: describe.c, annotate.c,
+ * check.c, why.c. */
 #ifndef REPORT_REPORT_H
 #define REPORT_REPORT_H
 
@@ -28,8 +29,9 @@ struct report {
 	struct collect *collect;
 	struct store *store;
 	struct standing *standing;
-	int64_t started;     /* of the agent: monotonic, ns */
-	const char *address; /* "http://127.0.0.1:8080": where it listens */
+	int64_t started;         /* of the agent: monotonic, ns */
+	const char *address;     /* "http://127.0.0.1:8080": where it listens */
+	struct gallery *gallery; /* pictures that were drawn: draw.h */
 };
 
 /* The seed contract: {"current_stat": …, "past_stat": …}. NULL: there is no sample yet. Pure. */
@@ -53,6 +55,37 @@ char *report_gaps(const struct report *report, const struct report_question *que
 
 /* What the last sample said, for who follows it. Pure but for the state. */
 char *report_latest(const struct report *report);
+
+/* What goes on while it is asked for, sampling that was stopped or an instance that is not there, is told up to now. */
+void report_tell_current(const struct report *report, int64_t now);
+
+/* /graph/FAMILY[/INSTANCE].png: a chart, or the command that draws it. What somebody typed; NULL: he said nothing. */
+struct report_chart {
+	const char *path; /* "disk.io/sda.png" */
+	const char *from, *to, *width, *height, *theme, *fields, *as;
+};
+
+/* What it comes to. */
+struct report_picture {
+	unsigned status;  /* of HTTP */
+	const char *type; /* its Content-Type; NULL: JSON, the words of an error */
+	char *body;       /* for free() */
+	size_t length;
+	int64_t lasting; /* so long it is as good as a new one, s; 0: it is not */
+};
+
+/* Waits for the disk and for rrdtool: a reader's thread. */
+void report_chart(const struct report *report, const struct report_chart *chart, struct report_picture *picture);
+
+/* `pindrop graph`: the same from the data folder alone, which is only read; an agent may be running. */
+struct report_chart_file {
+	const char *family, *instance; /* NULL: all */
+	const char *from, *to, *width, *height, *theme, *fields;
+	const char *file; /* NULL: named as what it shows, .png */
+	bool command;     /* prints the command instead */
+};
+enum { CHART_DRAWN = 0, CHART_NOT_DRAWN = 1, CHART_BAD_WORDS = 2 };
+int report_chart_file(const struct plan *plan, const struct report_chart_file *chart, FILE *out, FILE *trouble);
 
 /* A text that comes part by part, so that a long one is never whole in memory. Starts as all zero. One thread at a time,
  * which may wait for the disk. */

@@ -115,8 +115,8 @@ static int64_t read_timeout(lua_State *lua)
 /* Pushes what came of it. */
 static int tell_end(lua_State *lua, const struct call *call)
 {
-	static const char *const troubles[] = {[COMMAND_LATE] = "took too long",
-	                                       [COMMAND_TALKED] = "printed more than " LIBRARY_TEXT_MAX_WORDS};
+	static const char *const troubles[] = {
+		[COMMAND_LATE] = "took too long", [COMMAND_TALKED] = "printed more than " LIBRARY_TEXT_MAX_WORDS};
 	const struct command *command = &call->command;
 	const char *name = call->words[0], *text = command->text ? command->text : "";
 	int status = command->status, count = 0;

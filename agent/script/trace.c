@@ -4,6 +4,7 @@
  * in the middle of anything, and by the allocator. */
 #include <string.h>
 
+#include "base/text.h"
 #include "script/inside.h"
 
 /* More frames than that are left out: the innermost tell most. */
@@ -224,27 +225,6 @@ void trace_tell(const struct script *script, lua_State *lua, int level, const ch
 		end_early(text, size - sizeof("…)"));
 }
 
-/* The length of the UTF-8 sequence at `text`, of at most `length` bytes; 0: it is none. */
-static size_t sequence(const unsigned char *text, size_t length)
-{
-	size_t count = text[0] < 0x80                       ? 1
-	               : text[0] >= 0xC2 && text[0] <= 0xDF ? 2
-	               : text[0] >= 0xE0 && text[0] <= 0xEF ? 3
-	               : text[0] >= 0xF0 && text[0] <= 0xF4 ? 4
-	                                                    : 0;
-
-	if (count > length)
-		return 0;
-	for (size_t i = 1; i < count; i++)
-		if ((text[i] & 0xC0) != 0x80)
-			return 0;
-	/* Too long for what it says, half of a surrogate pair, or beyond the last. */
-	if ((text[0] == 0xE0 && text[1] < 0xA0) || (text[0] == 0xED && text[1] > 0x9F) ||
-	    (text[0] == 0xF0 && text[1] < 0x90) || (text[0] == 0xF4 && text[1] > 0x8F))
-		return 0;
-	return count;
-}
-
 void trace_clean(const char *text, size_t length, char *line, size_t size)
 {
 	size_t most = (size < WORDS_MAX ? size : WORDS_MAX) - sizeof("…"), at = 0;
@@ -253,7 +233,7 @@ void trace_clean(const char *text, size_t length, char *line, size_t size)
 		const unsigned char *c = (const unsigned char *)text + i;
 		bool blank = *c <= ' ' || *c == 0x7F, good;
 
-		count = sequence(c, length - i);
+		count = text_sequence(text + i, length - i);
 		good = count > 0;
 		count = good ? count : 1;
 		/* Any run of blanks is one, and there is none in front. */

@@ -721,6 +721,30 @@ static int flush_one(struct store *store, const struct pindrop_family *table, co
 	return series_flush(store, series, &ignored) < 0 || relay_settle(store, series, &ignored) < 0 ? -1 : 0;
 }
 
+/* The same, and what rrdcached has lost is brought back before it is missed. With `writing` held, which is let go then. */
+static int make_current(struct store *store, const struct pindrop_family *family, const char *instance)
+{
+	int failed = flush_one(store, family, instance);
+
+	if (!failed || !store->relay)
+		return failed;
+	pthread_mutex_unlock(&store->writing);
+	store_flush(store);
+	pthread_mutex_lock(&store->writing);
+	return 0;
+}
+
+int store_flush_file(struct store *store, const struct pindrop_family *family, const char *instance)
+{
+	int failed;
+
+	store_settle(store);
+	pthread_mutex_lock(&store->writing);
+	failed = make_current(store, family, instance);
+	pthread_mutex_unlock(&store->writing);
+	return failed;
+}
+
 /* Reads a file after what waits for it was written. Nobody writes meanwhile: rrdcached would drop what it cannot write
  * because the file is being read. */
 static int read_file(struct store *store, const struct store_question *question, const char *const *fields,
@@ -732,12 +756,7 @@ static int read_file(struct store *store, const struct store_question *question,
 	*rows = (struct store_rows){.start = question->from, .step = question->step};
 	store_settle(store);
 	pthread_mutex_lock(&store->writing);
-	if (flush_one(store, question->plan->families[question->family].table, question->instance) < 0 && store->relay) {
-		/* What rrdcached has lost is brought back before it is missed. */
-		pthread_mutex_unlock(&store->writing);
-		store_flush(store);
-		pthread_mutex_lock(&store->writing);
-	}
+	make_current(store, question->plan->families[question->family].table, question->instance);
 	if (access(path, F_OK) == 0)
 		failed = file_read(path, fields, field_count, question->consolidation, question->from, question->to,
 		                   question->step, rows, error);

@@ -70,6 +70,10 @@ void store_settle(struct store *store);
 /* Writes everything that was appended, and returns when it is written. Any thread but the sampler's and the store's. */
 void store_flush(struct store *store);
 
+/* The same for one file, which then has all that was appended of it. -1: it could not be written, which the next flush
+ * tells. Any thread but the sampler's and HTTP's: it waits for the disk. */
+int store_flush_file(struct store *store, const struct pindrop_family *family, const char *instance);
+
 /* Wakes the store to do so, and returns at once. `done`, which may be NULL, is called when it is done, on the store's
  * thread. Any thread. */
 typedef void store_flushed(void *context);
