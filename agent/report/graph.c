@@ -15,6 +15,9 @@
 #define OVERHEAD 44
 #define CANVAS_MIN 60
 
+/* A lower picture has no unit beside its axis: it does not fit there. */
+#define LABEL_HEIGHT 140
+
 /* Of a name so many letters stand in the table, and of a title as many as fit. */
 #define NAME_SHOWN 32
 #define TITLE_SHOWN 200
@@ -32,7 +35,7 @@ static const char *const colours[] = {"0072B2", "D55E00", "009E73", "CC79A7", "E
 static const char *const dashes[] = {"", ":dashes=6,2", ":dashes=2,2"};
 
 struct look {
-	const char *text;
+	const char *text, *band;    /* colour of a line in that of the text; how dense a band is */
 	const char *const *colours; /* ended by NULL: "BACK#…" */
 	const char *tints[GAP_REASONS];
 };
@@ -46,6 +49,7 @@ static const char *const dark_colours[] = {
 
 static const struct look light = {
 	.text = "000000",
+	.band = "30",
 	.colours = light_colours,
 	.tints = {[GAP_TIMEOUT] = "F7D9D3",
               [GAP_ERROR] = "F2C9C9",
@@ -64,6 +68,7 @@ static const struct look light = {
 
 static const struct look dark = {
 	.text = "FFFFFF",
+	.band = "48",
 	.colours = dark_colours,
 	.tints = {[GAP_TIMEOUT] = "4A2A24",
               [GAP_ERROR] = "522222",
@@ -208,10 +213,11 @@ static bool all_percent(const struct graph *graph)
 	return true;
 }
 
-static bool all_counters(const struct graph *graph)
+/* What is an amount begins at nothing: rates, and bytes. */
+static bool all_amounts(const struct graph *graph)
 {
 	for (size_t i = 0; i < graph->line_count; i++)
-		if (graph->lines[i].field->kind != PINDROP_COUNTER)
+		if (graph->lines[i].field->kind != PINDROP_COUNTER && strcmp(graph->lines[i].field->unit, "bytes") != 0)
 			return false;
 	return true;
 }
@@ -252,6 +258,21 @@ static void entitle(const struct graph *graph, struct text_list *words)
 	free(title);
 }
 
+/* Otherwise it ends where the values do, and not at the next power of ten. */
+static void set_scale(const struct graph *graph, struct text_list *words)
+{
+	if (all_percent(graph)) {
+		set(words, "--lower-limit", "0");
+		set(words, "--upper-limit", "100");
+		say(words, "--rigid");
+	} else if (all_amounts(graph)) {
+		set(words, "--lower-limit", "0");
+		say(words, "--alt-autoscale-max");
+	} else {
+		say(words, "--alt-autoscale");
+	}
+}
+
 static void set_up(const struct graph *graph, const struct look *look, struct text_list *words)
 {
 	char *unit = one_unit(graph) ? unit_of(graph->lines[0].field) : memory_text(""), *label = show(unit, 40, NULL);
@@ -266,16 +287,11 @@ static void set_up(const struct graph *graph, const struct look *look, struct te
 	set_number(words, "--width", graph->width);
 	set_number(words, "--height", graph->height);
 	say(words, "--full-size-mode");
+	say(words, "--slope-mode");
 	entitle(graph, words);
-	if (*label)
+	if (*label && graph->height >= LABEL_HEIGHT)
 		set(words, "--vertical-label", label);
-	if (all_percent(graph)) {
-		set(words, "--lower-limit", "0");
-		set(words, "--upper-limit", "100");
-		say(words, "--rigid");
-	} else if (all_counters(graph)) {
-		set(words, "--lower-limit", "0");
-	}
+	set_scale(graph, words);
 	set(words, "--border", "0");
 	say(words, "--disable-rrdtool-tag");
 	set(words, "--font", "DEFAULT:8:Sans");
@@ -485,7 +501,7 @@ static void draw_bands(const struct graph *graph, const struct look *look, struc
 	for (size_t i = 0; i < graph->line_count; i++) {
 		say(words, "CDEF:spread%zu=max%zu,min%zu,-", i, i, i);
 		say(words, "AREA:min%zu", i);
-		say(words, "AREA:spread%zu#%s33::STACK", i, colour_of(look, i));
+		say(words, "AREA:spread%zu#%s%s::STACK", i, colour_of(look, i), look->band);
 	}
 }
 
@@ -572,7 +588,7 @@ static bool is_plain(const char *word)
 	return *word && word[strspn(word, plain)] == '\0';
 }
 
-/* A new text for free(). Returns in *columns how wide it is, about. */
+/* A new text for free(). */
 static char *quote_word(const char *word)
 {
 	char *quoted, *end;
@@ -591,9 +607,20 @@ static char *quote_word(const char *word)
 	return quoted;
 }
 
-static bool is_option(const char *word)
+static bool begins(const char *word, const char *with)
 {
-	return strncmp(word, "--", 2) == 0;
+	return strncmp(word, with, strlen(with)) == 0;
+}
+
+/* An option and its value stay together; what is drawn begins on a line of its own. */
+static bool breaks_before(const struct text_list *words, size_t index, size_t column, size_t length)
+{
+	const char *before = words->texts[index - 1];
+	bool full = column + length > LINE_LENGTH;
+
+	if (begins(words->texts[index], "DEF:"))
+		return full || !begins(before, "DEF:");
+	return index > 2 && full && !begins(before, "--");
 }
 
 char *graph_quote(const struct text_list *words)
@@ -604,8 +631,7 @@ char *graph_quote(const struct text_list *words)
 
 	for (size_t i = 0; out && i < words->count; i++) {
 		char *quoted = quote_word(words->texts[i]);
-		/* An option and its value stay together. */
-		bool breaks = i > 2 && !is_option(words->texts[i - 1]) && column + strlen(quoted) > LINE_LENGTH;
+		bool breaks = i > 0 && breaks_before(words, i, column, strlen(quoted));
 
 		fprintf(out, "%s%s", i == 0 ? "" : breaks ? " \\\n  " : " ", quoted);
 		column = (breaks ? 2 : column + 1) + strlen(quoted);
