@@ -238,7 +238,7 @@ static void strange_names(void **state)
 	assert_true(has_word(&graph, "DEF:avg0=/a\\:b\\c/x%3A.rrd:read_bytes:AVERAGE"));
 	assert_true(has_word(&graph, "LINE1:avg0#0072B2:legend=a\\:b 'q\" %s $(x) `y`  "));
 	assert_true(has_word(&graph, "LINE1:avg1#D55E00:legend=?????\?(?|            "));
-	assert_true(has_word(&graph, "LINE1:avg2#009E73:legend=ends\\               "));
+	assert_true(has_word(&graph, "LINE1:avg2#009E73:legend=ends\\                "));
 	assert_true(has_word(&graph, "LINE1:avg3#CC79A7:legend=skipscale           "));
 	assert_true(has_word(&graph, "LINE1:avg4#E69F00:legend=STACK=color=#fff    "));
 	assert_true(has_word(&graph, "LINE1:avg5#56B4E9:legend=größer              "));
