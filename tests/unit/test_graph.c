@@ -1,4 +1,4 @@
-/* links: agent/report/graph.c agent/metric/gap.c agent/config/plan.c agent/config/share.c agent/config/values.c
+/* links: agent/report/graph.c agent/store/layout.c agent/metric/gap.c agent/config/plan.c agent/config/share.c agent/config/values.c
  * agent/config/aggregate.c agent/config/collector.c agent/config/options.c agent/base/text.c agent/base/memory.c
  * agent/base/log.c agent/base/clock.c agent/base/error.c
  *
@@ -239,9 +239,9 @@ static void strange_names(void **state)
 	assert_true(has_word(&graph, "LINE1:avg0#0072B2:legend=a\\:b 'q\" %s $(x) `y`  "));
 	assert_true(has_word(&graph, "LINE1:avg1#D55E00:legend=?????\?(?|            "));
 	assert_true(has_word(&graph, "LINE1:avg2#009E73:legend=ends\\                "));
-	assert_true(has_word(&graph, "LINE1:avg3#CC79A7:legend=skipscale           "));
-	assert_true(has_word(&graph, "LINE1:avg4#E69F00:legend=STACK=color=#fff    "));
-	assert_true(has_word(&graph, "LINE1:avg5#56B4E9:legend=größer              "));
+	assert_true(has_word(&graph, "LINE1:avg3#CC79A7:legend=skipscale            "));
+	assert_true(has_word(&graph, "LINE1:avg4#E69F00:legend=STACK=color=#fff     "));
+	assert_true(has_word(&graph, "LINE1:avg5#56B4E9:legend=größer               "));
 	graph.instance = "tit:le \\ %s\n<b>\xff";
 	assert_true(has_word(&graph, "disk.io of tit:le \\ %s?<b>?: reads and writes"));
 }
