@@ -611,6 +611,9 @@ static void log_message(void *context, const char *format, va_list args)
 	(void)context;
 	vsnprintf(text, sizeof(text), format, args);
 	text[strcspn(text, "\n")] = '\0';
+	/* A client that goes away in the middle of an answer is no trouble of ours. */
+	if (strstr(text, "remote peer") || strncmp(text, "Failed to send", strlen("Failed to send")) == 0)
+		return;
 	log_warning("http: %s", text);
 }
 

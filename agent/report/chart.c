@@ -217,7 +217,8 @@ static unsigned find_instance(struct chart *chart, const char *instance, struct 
 		refusal = 404;
 	}
 	ask_names_release(&known);
-	qsort(chart->subjects, chart->subject_count, sizeof(*chart->subjects), by_presence);
+	if (chart->subject_count > 0)
+		qsort(chart->subjects, chart->subject_count, sizeof(*chart->subjects), by_presence);
 	if (!refusal && (instance || !chart->table->instance))
 		chart->graph.instance = chart->instance = memory_text(instance ? instance : "");
 	return refusal;
