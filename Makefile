@@ -81,10 +81,14 @@ packages = $(shell pkg-config $1 $2 2>/dev/null)
 ifneq ($(COMPILING),)
 AGENT_PACKAGES := lua5.4 libmicrohttpd jansson librrd zlib
 AGENT_LIBS := $(call packages,--libs,$(AGENT_PACKAGES)) -ldl -lm -pthread
+TOP_PACKAGES := libcurl ncursesw jansson
+TOP_LIBS := $(call packages,--libs,$(TOP_PACKAGES)) -lm -pthread
 TEST_LIBS := $(AGENT_LIBS) $(call packages,--libs,cmocka)
 HELPER_LIBS := $(AGENT_LIBS) $(call packages,--libs,fuse3)
 # -isystem: warnings in the headers of others are theirs.
-INCLUDES := $(patsubst -I%,-isystem %,$(call packages,--cflags,$(AGENT_PACKAGES)))
+# Of ncursesw without what it defines: -D_GNU_SOURCE is all of that, and more.
+INCLUDES := $(patsubst -I%,-isystem %,$(call packages,--cflags,$(AGENT_PACKAGES)) \
+              $(call packages,--cflags-only-I,$(TOP_PACKAGES)))
 HELPER_INCLUDES := $(INCLUDES) $(patsubst -I%,-isystem %,$(call packages,--cflags,fuse3))
 endif
 
@@ -98,7 +102,9 @@ LINK = $(CC) $(OPTIMIZE) $(HARDENING) $(AS_PROGRAM)
 
 # --- sources ----------------------------------------------------------------------------------------------------
 
-AGENT := $(wildcard agent/main.c agent/*/*.c)
+# `pindrop top` is a program of its own: the agent carries none of its libraries.
+TOP := $(wildcard agent/top/*.c) agent/base/clock.c agent/base/error.c agent/base/memory.c agent/base/text.c
+AGENT := $(filter-out agent/top/%,$(wildcard agent/main.c agent/*/*.c))
 PLUGINS := $(patsubst %.c,$(BUILD)/%.so,$(wildcard plugins/*.c))
 UNITS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 TEST_PLUGINS := $(patsubst tests/fixtures/plugins/%.c,$(BUILD)/tests/plugins/%.so,$(wildcard tests/fixtures/plugins/*.c))
@@ -107,7 +113,7 @@ HELPERS := $(patsubst tests/system/%.c,$(BUILD)/tests/%,$(wildcard tests/system/
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-program: $(BUILD)/pindrop
+program: $(BUILD)/pindrop $(BUILD)/pindrop-top
 plugins: $(PLUGINS)
 # Beside the program, as the plugins are: where `require` looks.
 collectors: | program
@@ -120,9 +126,9 @@ collectors: | program
 stamp = @mkdir -p $(@D); text='$(subst ','\'',$(strip $1))'; [ "$$text" = "$$(cat $@ 2>/dev/null)" ] || echo "$$text" >$@
 
 $(BUILD)/flags: FORCE
-	$(call stamp,$(COMPILE) $(INCLUDES) $(AS_PROGRAM) $(HELPER_LIBS) $(TEST_LIBS))
+	$(call stamp,$(COMPILE) $(INCLUDES) $(AS_PROGRAM) $(HELPER_LIBS) $(TEST_LIBS) $(TOP_LIBS))
 $(BUILD)/sources: FORCE
-	$(call stamp,$(AGENT))
+	$(call stamp,$(AGENT) $(TOP))
 
 # --- rules ------------------------------------------------------------------------------------------------------
 
@@ -151,6 +157,10 @@ $(BUILD)/agent/http/assets.o: $(ASSET_FILES)
 $(BUILD)/pindrop: $(AGENT:%.c=$(BUILD)/%.o) $(BUILD)/sources
 	$(call say,LINK)
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(AGENT_LIBS)
+
+$(BUILD)/pindrop-top: $(TOP:%.c=$(BUILD)/%.o) $(BUILD)/sources
+	$(call say,LINK)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(TOP_LIBS)
 
 $(BUILD)/plugins/%.so: plugins/%.c $(BUILD)/flags Makefile
 	@mkdir -p $(@D)
@@ -213,7 +223,7 @@ $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/flags Makefile
 	$(call say,BENCH)
 	$(Q)$(COMPILE) -MF $@.d -fPIE -Iagent -Iinclude $(HELPER_INCLUDES) -o $@ $< $(AS_PROGRAM) $(HELPER_LIBS)
 
--include $(AGENT:%.c=$(BUILD)/%.d) $(PLUGINS:=.d) $(TEST_PLUGINS:=.d) $(PRELOADS:=.d) $(HELPERS:=.d) $(BENCHES:=.d)
+-include $(sort $(AGENT:%.c=$(BUILD)/%.d) $(TOP:%.c=$(BUILD)/%.d)) $(PLUGINS:=.d) $(TEST_PLUGINS:=.d) $(PRELOADS:=.d) $(HELPERS:=.d) $(BENCHES:=.d)
 -include $(wildcard $(BUILD)/tests/unit/*.d $(BUILD)/plugins/*.d)
 
 # --- what people type -------------------------------------------------------------------------------------------
@@ -310,7 +320,7 @@ CONFIG := $(DESTDIR)$(SYSCONFDIR)/pindrop/pindrop.lua
 install: all ## to DESTDIR, PREFIX=/usr/local: program, plugins, header, systemd unit, /etc/pindrop/pindrop.lua
 	install -D -m 755 $(BUILD)/pindrop $(DESTDIR)$(PREFIX)/bin/pindrop
 	install -d $(DESTDIR)$(PLUGIN_DIR)
-	install -m 755 $(PLUGINS) $(DESTDIR)$(PLUGIN_DIR)
+	install -m 755 $(PLUGINS) $(BUILD)/pindrop-top $(DESTDIR)$(PLUGIN_DIR)
 	install -d $(DESTDIR)$(COLLECTOR_DIR)
 	install -m 644 scripts/collectors/*.lua $(DESTDIR)$(COLLECTOR_DIR)
 	install -D -m 644 include/pindrop/plugin.h $(DESTDIR)$(PREFIX)/include/pindrop/plugin.h
@@ -330,6 +340,7 @@ uninstall: ## remove what install put there; leaves /etc/pindrop and the history
 	rm -f $(DESTDIR)$(PREFIX)/bin/pindrop $(DESTDIR)$(PREFIX)/include/pindrop/plugin.h
 	rm -f $(DESTDIR)$(PREFIX)/share/pindrop/pindrop-meta.lua
 	rm -f $(DESTDIR)$(UNITDIR)/pindrop.service
+	rm -f $(DESTDIR)$(PLUGIN_DIR)/pindrop-top
 	rm -f $(patsubst plugins/%.c,$(DESTDIR)$(PLUGIN_DIR)/%.so,$(wildcard plugins/*.c))
 	rm -f $(patsubst scripts/collectors/%,$(DESTDIR)$(COLLECTOR_DIR)/%,$(wildcard scripts/collectors/*.lua))
 	-rmdir $(DESTDIR)$(PLUGIN_DIR) $(DESTDIR)$(PREFIX)/include/pindrop $(DESTDIR)$(COLLECTOR_DIR) \

@@ -470,6 +470,14 @@ static void draw_words(struct drawing *drawing, enum style style, const char *te
 	free(copy);
 }
 
+static void draw_away(struct drawing *drawing)
+{
+	char *words = memory_format("%s Trying again.", drawing->look->away);
+
+	draw_words(drawing, STYLE_ALARM, words);
+	free(words);
+}
+
 static void draw_reasons(struct drawing *drawing)
 {
 	const struct model *model = drawing->model;
@@ -536,7 +544,7 @@ size_t draw(const struct model *model, const struct look *look, struct sheet *sh
 	sheet_begin(sheet, look->width, look->unicode);
 	draw_heading(&drawing);
 	if (look->away)
-		draw_words(&drawing, STYLE_ALARM, look->away);
+		draw_away(&drawing);
 	else if (model->known && model->stopped)
 		draw_words(&drawing, STYLE_WARNING, "sampling was stopped; POST /start begins it again");
 	sheet_line(sheet);
