@@ -22,12 +22,13 @@ enum { EXIT_GOOD = 0, EXIT_TROUBLE = 1, EXIT_CONFIGURATION = 2 };
 
 struct command {
 	const char *file; /* -c */
-	const char *verb; /* "check", "describe", "why", "graph"; NULL: run */
-	const char *name; /* of describe; NULL: everything */
+	const char *verb; /* "check", "describe", "why", "graph", "top"; NULL: run */
+	const char *name; /* of describe; NULL: everything. Of top: the agent's address; NULL: as the file says */
 	char **words;     /* of why */
 	size_t word_count;
 	bool json;
 	bool lua;                       /* of describe */
+	bool once;                      /* of top */
 	struct report_chart_file chart; /* of graph */
 	const char *chart_option;       /* one of graph's that was given; NULL: none */
 };
@@ -47,6 +48,9 @@ static const char usage[] =
 	"          [--theme light|dark] [-o FILE.png|FILE.svg] [--command] [-c FILE]\n"
 	"                                     draws a chart with rrdtool, from the data folder alone; with --command\n"
 	"                                     prints the line that draws it\n"
+	"  pindrop top [-c FILE | URL] [--once]\n"
+	"                                     what a running agent sees, live in the terminal; ? shows the keys, q quits.\n"
+	"                                     --once, or into a pipe: printed once. URL: http://HOST:PORT\n"
 	"  pindrop --version | --help\n"
 	"\n"
 	"  -c, --config FILE   the configuration; without it ./pindrop.lua, then /etc/pindrop/pindrop.lua\n"
@@ -89,7 +93,7 @@ static bool take_words(int argc, char **argv, struct command *command)
 {
 	if (optind < argc)
 		command->verb = argv[optind++];
-	if (is(command, "describe") && optind < argc)
+	if ((is(command, "describe") || is(command, "top")) && optind < argc)
 		command->name = argv[optind++];
 	if (is(command, "why")) {
 		command->words = argv + optind;
@@ -101,8 +105,8 @@ static bool take_words(int argc, char **argv, struct command *command)
 	if (is(command, "graph") && optind < argc)
 		command->chart.instance = argv[optind++];
 	if (command->verb && !is(command, "check") && !is(command, "describe") && !is(command, "why") &&
-	    !is(command, "graph"))
-		return misuse("there is no command ", command->verb, "; there are: check, describe, why, graph"), false;
+	    !is(command, "graph") && !is(command, "top"))
+		return misuse("there is no command ", command->verb, "; there are: check, describe, why, graph, top"), false;
 	if (optind < argc)
 		return misuse("", argv[optind], " is one word too many"), false;
 	if (command->lua && (!is(command, "describe") || command->name))
@@ -111,6 +115,10 @@ static bool take_words(int argc, char **argv, struct command *command)
 		return misuse("the option ", "--json", " belongs to the commands check and why"), false;
 	if (!is(command, "graph") && command->chart_option)
 		return misuse("the option --", command->chart_option, " belongs to the command graph"), false;
+	if (command->once && !is(command, "top"))
+		return misuse("the option ", "--once", " belongs to the command top"), false;
+	if (is(command, "top") && command->name && command->file)
+		return misuse("top is given ", command->name, " and -c: one of them says where the agent is"), false;
 	return true;
 }
 
@@ -137,13 +145,21 @@ static const char **find_chart_option(struct command *command, int option)
 static int parse_arguments(int argc, char **argv, struct command *command)
 {
 	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'}, {"json", no_argument, NULL, 'j'},
-		{"lua", no_argument, NULL, 'l'},          {"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'v'},      {"from", required_argument, NULL, 'F'},
-		{"to", required_argument, NULL, 'T'},     {"width", required_argument, NULL, 'W'},
-		{"height", required_argument, NULL, 'H'}, {"theme", required_argument, NULL, 'D'},
-		{"fields", required_argument, NULL, 'S'}, {"output", required_argument, NULL, 'o'},
-		{"command", no_argument, NULL, 'C'},      {NULL, 0, NULL, 0},
+		{"config", required_argument, NULL, 'c'},
+		{"json", no_argument, NULL, 'j'},
+		{"lua", no_argument, NULL, 'l'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'v'},
+		{"from", required_argument, NULL, 'F'},
+		{"to", required_argument, NULL, 'T'},
+		{"width", required_argument, NULL, 'W'},
+		{"height", required_argument, NULL, 'H'},
+		{"theme", required_argument, NULL, 'D'},
+		{"fields", required_argument, NULL, 'S'},
+		{"output", required_argument, NULL, 'o'},
+		{"command", no_argument, NULL, 'C'},
+		{"once", no_argument, NULL, '1'},
+		{NULL, 0, NULL, 0},
 	};
 	const char **place;
 	int option;
@@ -170,6 +186,9 @@ static int parse_arguments(int argc, char **argv, struct command *command)
 		case 'l':
 			command->lua = true;
 			break;
+		case '1':
+			command->once = true;
+			break;
 		case 'h':
 			fputs(usage, stdout);
 			return EXIT_GOOD;
@@ -190,17 +209,25 @@ static int parse_arguments(int argc, char **argv, struct command *command)
 
 /* --- configuration ------------------------------------------------------------------------------------------ */
 
+static void program_folder(char program[PATH_MAX])
+{
+	ssize_t length = readlink("/proc/self/exe", program, PATH_MAX - 1);
+
+	program[length > 0 ? length : 0] = '\0';
+	if (length > 0)
+		dirname(program);
+}
+
 /* Plugins are found where the user says, then beside the program, as the build lays them out, then where `make
  * install` puts them, which is told by where the program is: it may be moved. */
 static struct loader *new_loader(void)
 {
 	const char *named = getenv("PINDROP_PLUGIN_PATH"), *directories[4];
-	char program[PATH_MAX] = "", *beside, *installed;
+	char program[PATH_MAX], *beside, *installed;
 	struct loader *loader;
 	size_t count = 0;
 
-	if (readlink("/proc/self/exe", program, sizeof(program) - 1) > 0)
-		dirname(program);
+	program_folder(program);
 	beside = memory_format("%s/plugins", program);
 	installed = memory_format("%s/../lib/pindrop", program);
 	if (named && *named)
@@ -218,8 +245,8 @@ static struct loader *new_loader(void)
 static const struct plan *read_plan(struct source *source, const struct command *command)
 {
 	struct text_list mistakes = {0};
-	const struct plan *plan = is(command, "why") || is(command, "graph") ? source_read_only(source, &mistakes)
-	                                                                     : source_read(source, &mistakes);
+	bool whole = !command->verb || is(command, "check");
+	const struct plan *plan = whole ? source_read(source, &mistakes) : source_read_only(source, &mistakes);
 
 	if (!plan && is(command, "check") && command->json)
 		report_mistakes(&mistakes, command->file, stdout);
@@ -292,6 +319,47 @@ static int describe(struct loader *loader, const struct command *command)
 	return status;
 }
 
+/* --- top ---------------------------------------------------------------------------------------------------- */
+
+/* Becomes pindrop-top, which lies beside the program, as the build lays it out, or where `make install` puts it.
+ * Returns only where that cannot be. */
+static int become_top(const char *url, bool once)
+{
+	static const char *const places[] = {"/pindrop-top", "/../lib/pindrop/pindrop-top"};
+	char program[PATH_MAX];
+
+	program_folder(program);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		char *path = memory_format("%s%s", program, places[i]);
+
+		execl(path, "pindrop-top", once ? "--once" : url, once ? url : NULL, NULL);
+		free(path);
+	}
+	fprintf(stderr, "pindrop: there is no pindrop-top in %s or %s/../lib/pindrop, where make install puts it\n",
+	        program, program);
+	return EXIT_TROUBLE;
+}
+
+/* Where the agent of this plan is reached from this machine: what listens everywhere listens here as well. */
+static int find_agent(const struct plan *plan, const char *file, char **agent)
+{
+	const char *host = plan->listen_host;
+
+	if (plan->listen_port == 0) {
+		fprintf(stderr,
+		        "pindrop: %s lets the kernel choose the port (0), which only the agent's log tells:\n"
+		        "\"listening on http://…\". Give that address: pindrop top URL\n",
+		        file);
+		return EXIT_TROUBLE;
+	}
+	if (strcmp(host, "0.0.0.0") == 0)
+		host = "127.0.0.1";
+	else if (strcmp(host, "::") == 0)
+		host = "::1";
+	*agent = memory_format(strchr(host, ':') ? "http://[%s]:%u" : "http://%s:%u", host, plan->listen_port);
+	return EXIT_GOOD;
+}
+
 static int run(struct source *source, const struct plan *plan, struct nursery *sampler)
 {
 	struct error error = {""};
@@ -311,7 +379,8 @@ static int run(struct source *source, const struct plan *plan, struct nursery *s
 	return EXIT_TROUBLE;
 }
 
-static int obey(struct source *source, const struct command *command, struct nursery *sampler)
+/* `agent`: for the command top, the address of the agent that is to be looked at, for free(). */
+static int obey(struct source *source, const struct command *command, struct nursery *sampler, char **agent)
 {
 	const struct plan *plan;
 	int status;
@@ -323,7 +392,9 @@ static int obey(struct source *source, const struct command *command, struct nur
 		return EXIT_CONFIGURATION;
 	if (!command->verb)
 		return run(source, plan, sampler);
-	if (is(command, "why"))
+	if (is(command, "top"))
+		status = find_agent(plan, command->file, agent);
+	else if (is(command, "why"))
 		status = report_why(plan, command->words, command->word_count, command->json, stdout, stderr);
 	else if (is(command, "graph"))
 		status = report_chart_file(plan, &command->chart, stdout, stderr);
@@ -339,10 +410,13 @@ int main(int argc, char **argv)
 	struct source source = {0};
 	struct error error = {""};
 	struct nursery *nursery;
+	char *agent = NULL;
 	int status = parse_arguments(argc, argv, &command);
 
 	if (status >= 0)
 		return status;
+	if (is(&command, "top") && command.name)
+		return become_top(command.name, command.once);
 	/* librrd allocates a whole new file at once. By default glibc learns from such a block to keep the next ones for
 	 * later, 12 MB that nobody uses; with a fixed threshold they go back to the kernel when freed (mallopt(3)). */
 	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
@@ -351,7 +425,7 @@ int main(int argc, char **argv)
 	if (source.nursery) {
 		source.file = command.file;
 		source.loader = new_loader();
-		status = obey(&source, &command, nursery);
+		status = obey(&source, &command, nursery, &agent);
 		loader_free(source.loader);
 		text_list_release(&source.refused);
 		nursery_stop(source.nursery);
@@ -361,5 +435,9 @@ int main(int argc, char **argv)
 	}
 	if (nursery)
 		nursery_stop(nursery);
+	/* Only now: workers are children, and would be left to a program that knows nothing of them. */
+	if (agent)
+		status = become_top(agent, command.once);
+	free(agent);
 	return status;
 }

@@ -157,9 +157,8 @@ static void draw_percent_history(struct drawing *drawing, const char *name, enum
 
 /* File systems, and what else has sizes: how they are used says more than their last minutes, which are all alike. */
 #define SIZE_CELL 10
-static const char *const sizes[] = {"total", "free",
-                                    "used"}; /* from the right; the last ones go where room is scarce */
-static const char *const size_titles[] = {"size", "free", "used"};
+static const char *const sizes[] = {"used", "free", "total"};
+static const char *const size_titles[] = {"used", "free", "size"};
 #define SIZES (sizeof(sizes) / sizeof(sizes[0]))
 
 static bool has_sizes(const struct model_family *family)
@@ -173,20 +172,21 @@ static bool has_sizes(const struct model_family *family)
 	return true;
 }
 
-/* `instance` NULL: the titles of the columns. */
+/* `instance` NULL: the titles of the columns. Where room is scarce, what is free is told, then how large it is. */
 static void draw_sizes(struct drawing *drawing, const struct model_family *family,
                        const struct model_instance *instance)
 {
-	int column = drawing->look->width - SIZE_CELL;
+	int room = drawing->look->width - drawing->grid.value_at - drawing->grid.value;
+	int count = between(0, room / (SIZE_CELL + 1), SIZES), column = drawing->look->width - count * (SIZE_CELL + 1) + 1;
+	size_t from = count == 1 ? 1 : SIZES - (size_t)count;
 	char text[AMOUNT_SIZE];
 
-	for (size_t i = 0; i < SIZES && column >= drawing->grid.value_at + drawing->grid.value; i++) {
+	for (size_t i = from; i < from + (size_t)count; i++, column += SIZE_CELL + 1) {
 		if (instance)
 			sheet_right(drawing->sheet, column, SIZE_CELL, STYLE_PLAIN,
 			            write_value(family, instance, model_field(family, sizes[i]), text));
 		else
 			sheet_right(drawing->sheet, column, SIZE_CELL, STYLE_QUIET, size_titles[i]);
-		column -= SIZE_CELL + 1;
 	}
 }
 
@@ -270,17 +270,24 @@ static void draw_cores(struct drawing *drawing, const struct model_family *famil
 
 /* --- all other families ------------------------------------------------------------------------------------- */
 
+/* A name, and its value in the column of the values; the name has what room that leaves. */
+static void draw_named(struct drawing *drawing, const char *name, enum style style, const char *value)
+{
+	const struct grid *grid = &drawing->grid;
+	int end = grid->value_at + grid->value, left = end - sheet_width(value) - 1;
+
+	sheet_line(drawing->sheet);
+	sheet_left(drawing->sheet, 0, left > grid->name ? left : grid->name, style, name);
+	sheet_right(drawing->sheet, grid->bar_at, end - grid->bar_at, STYLE_PLAIN, value);
+}
+
 static void draw_one(struct drawing *drawing, const char *name, enum style style, const struct model_family *family,
                      const struct model_instance *instance)
 {
-	const struct grid *grid = &drawing->grid;
 	char text[AMOUNT_SIZE];
 
-	sheet_line(drawing->sheet);
-	sheet_left(drawing->sheet, 0, grid->name, style, name);
-	sheet_right(drawing->sheet, grid->bar_at, grid->bar + 1 + grid->value, STYLE_PLAIN,
-	            write_value(family, instance, family->headlines[0], text));
-	spark(drawing, grid->spark_at, grid->spark, family, instance, 0);
+	draw_named(drawing, name, style, write_value(family, instance, family->headlines[0], text));
+	spark(drawing, drawing->grid.spark_at, drawing->grid.spark, family, instance, 0);
 }
 
 /* The columns of a table of several headlines. */
@@ -371,16 +378,20 @@ static void draw_flow(struct drawing *drawing, const struct model_family *family
 static void draw_alone(struct drawing *drawing, const struct model_family *family)
 {
 	const struct model_instance *instance = family->instances[0];
+	char *metric;
 
 	if (family->headline_count > 1) {
 		draw_flow(drawing, family, instance);
 		return;
 	}
 	open_section(drawing, false);
-	if (is_percent(family))
+	if (is_percent(family)) {
 		draw_percent_history(drawing, family->name, STYLE_TITLE, family, instance);
-	else
-		draw_one(drawing, family->name, STYLE_TITLE, family, instance);
+		return;
+	}
+	metric = memory_format("%s.%s", family->name, family->fields[family->headlines[0]].name);
+	draw_one(drawing, metric, STYLE_TITLE, family, instance);
+	free(metric);
 }
 
 static void draw_many(struct drawing *drawing, const struct model_family *family)
@@ -430,17 +441,14 @@ static void draw_family(struct drawing *drawing, const struct model_family *fami
 
 static void draw_aggregate(struct drawing *drawing, const struct model_aggregate *aggregate)
 {
-	const struct grid *grid = &drawing->grid;
 	bool service = strcmp(aggregate->over, "service") == 0;
 	char text[AMOUNT_SIZE], *words;
 
-	sheet_line(drawing->sheet);
-	sheet_left(drawing->sheet, 0, grid->name, STYLE_PLAIN, aggregate->name);
-	sheet_right(drawing->sheet, grid->bar_at, grid->bar + 1 + grid->value, STYLE_PLAIN,
-	            aggregate->text ? aggregate->text : amount_write(aggregate->value, aggregate->unit, false, 2, text));
+	amount_write(aggregate->value, aggregate->unit, false, 2, text);
+	draw_named(drawing, aggregate->name, STYLE_PLAIN, aggregate->text ? aggregate->text : text);
 	words = memory_format("%s of %s%s%s, %s", aggregate->fn, aggregate->of, aggregate->instance ? " " : "",
 	                      aggregate->instance ? aggregate->instance : "", service ? "since start" : aggregate->over);
-	sheet_left(drawing->sheet, grid->spark_at, drawing->look->width, STYLE_QUIET, words);
+	sheet_left(drawing->sheet, drawing->grid.spark_at, drawing->look->width, STYLE_QUIET, words);
 	free(words);
 }
 
@@ -470,6 +478,11 @@ static void draw_words(struct drawing *drawing, enum style style, const char *te
 	free(copy);
 }
 
+static bool is_failing(const struct model *model)
+{
+	return model->status && strcmp(model->status, "failing") == 0;
+}
+
 static void draw_away(struct drawing *drawing)
 {
 	char *words = memory_format("%s Trying again.", drawing->look->away);
@@ -481,19 +494,25 @@ static void draw_away(struct drawing *drawing)
 static void draw_reasons(struct drawing *drawing)
 {
 	const struct model *model = drawing->model;
-	bool failing = model->status && strcmp(model->status, "failing") == 0;
-
 	for (size_t i = 0; i < model->reason_count; i++) {
 		char *words = memory_format("! %s", model->reasons[i]);
 
-		draw_words(drawing, failing ? STYLE_ALARM : STYLE_WARNING, words);
+		draw_words(drawing, is_failing(model) ? STYLE_ALARM : STYLE_WARNING, words);
 		free(words);
 	}
 	if (model->reason_count)
 		sheet_line(drawing->sheet);
 }
 
-/* As much as fits of: host, state, what else there is to say; the time at the right edge. */
+/* One more word of the heading, where there is room for all of it. */
+static int draw_word(struct drawing *drawing, int column, int room, enum style style, const char *word)
+{
+	if (column + sheet_width(word) > room)
+		return column;
+	return sheet_left(drawing->sheet, column, room - column, style, word) + 2;
+}
+
+/* Host, state, and what else fits; the time at the right edge. */
 static void draw_heading(struct drawing *drawing)
 {
 	const struct model *model = drawing->model;
@@ -508,19 +527,17 @@ static void draw_heading(struct drawing *drawing)
 		room -= 10;
 	}
 	column = sheet_left(drawing->sheet, 0, room, STYLE_TITLE, drawing->look->host) + 2;
-	if (model->known)
-		column = sheet_left(drawing->sheet, column, room - column, model->stopped ? STYLE_WARNING : STYLE_PLAIN,
-		                    model->stopped ? "stopped" : "running") +
-		         2;
+	if (!model->known)
+		return;
+	column = draw_word(drawing, column, room, model->stopped ? STYLE_WARNING : STYLE_PLAIN,
+	                   model->stopped ? "stopped" : "running");
 	if (model->status && strcmp(model->status, "ok") != 0)
-		column = sheet_left(drawing->sheet, column, room - column,
-		                    strcmp(model->status, "failing") == 0 ? STYLE_ALARM : STYLE_WARNING, model->status) +
-		         2;
-	if (model->uptime > 0) {
-		snprintf(text, sizeof(text), "up %s", text_from_span(model->uptime, span));
-		if (column + sheet_width(text) <= room)
-			sheet_left(drawing->sheet, column, room - column, STYLE_QUIET, text);
-	}
+		column = draw_word(drawing, column, room, is_failing(model) ? STYLE_ALARM : STYLE_WARNING, model->status);
+	snprintf(text, sizeof(text), "up %s", text_from_span(model->uptime, span));
+	if (model->uptime > 0)
+		column = draw_word(drawing, column, room, STYLE_QUIET, text);
+	snprintf(text, sizeof(text), "sparklines %s", text_from_span(HISTORY_SECONDS, span));
+	draw_word(drawing, column, room, STYLE_QUIET, text);
 }
 
 static void draw_body(struct drawing *drawing)

@@ -26,7 +26,7 @@ void talk_end(struct talk *talk)
 	*talk = (struct talk){0};
 }
 
-/* %2C stays a comma for the agent; names of metrics have nothing else to be encoded. */
+/* Names of metrics have nothing that would have to be encoded. More points than seconds: no row is blended. */
 static char *path_of(const struct talk *talk, enum talk_topic topic)
 {
 	static const char *const paths[TALK_TOPICS] = {[TALK_LATEST] = "/api/v1/latest",
@@ -38,7 +38,7 @@ static char *path_of(const struct talk *talk, enum talk_topic topic)
 	if (topic != TALK_SERIES)
 		return memory_text(paths[topic]);
 	wanted = model_wanted(talk->model);
-	path = memory_format("/api/v1/series?metric=%s&from=-%ds&points=%d", wanted, HISTORY_SECONDS, HISTORY_SECONDS);
+	path = memory_format("/api/v1/series?metric=%s&from=-%ds&points=%d", wanted, HISTORY_SECONDS, 2 * HISTORY_SECONDS);
 	free(wanted);
 	return path;
 }
@@ -98,8 +98,7 @@ static void take_latest(struct talk *talk, int64_t now, long status, const char 
 	}
 	if (status != 200 || !model_latest(talk->model, body, length)) {
 		set_away(talk, now,
-		         memory_format("What answers at %s (HTTP %ld) is no agent that is well.", talk->url,
-		                       status));
+		         memory_format("What answers at %s (HTTP %ld) is no agent that is well.", talk->url, status));
 		return;
 	}
 	if (talk->away)

@@ -100,8 +100,9 @@ static int print_once(struct talk *talk, struct client *client, struct look *loo
 	if (quitting)
 		return EXIT_TROUBLE;
 	if (talk->away) {
-		fprintf(stderr, "pindrop top: %s\n"
-		                "Is it running (pindrop -c FILE), and does it listen there? Its log says where: pindrop top URL\n",
+		fprintf(stderr,
+		        "pindrop top: %s\n"
+		        "Is it running (pindrop -c FILE), and does it listen there? Its log says where: pindrop top URL\n",
 		        talk->away);
 		return EXIT_TROUBLE;
 	}
