@@ -177,7 +177,7 @@ static void draw_sizes(struct drawing *drawing, const struct model_family *famil
                        const struct model_instance *instance)
 {
 	int room = drawing->look->width - drawing->grid.value_at - drawing->grid.value;
-	int count = between(0, room / (SIZE_CELL + 1), SIZES), column = drawing->look->width - count * (SIZE_CELL + 1) + 1;
+	int count = between(0, (room + 1) / (SIZE_CELL + 1), SIZES), column = drawing->look->width - count * (SIZE_CELL + 1) + 1;
 	size_t from = count == 1 ? 1 : SIZES - (size_t)count;
 	char text[AMOUNT_SIZE];
 
@@ -228,7 +228,7 @@ static void draw_split(struct drawing *drawing, const struct model_family *famil
 	sheet_line(drawing->sheet);
 	for (size_t i = 0; i < IDLE; i++) {
 		share = 100 * value_of(family, instance, parts[i]) / all;
-		snprintf(text, sizeof(text), "%.1f", share);
+		snprintf(text, sizeof(text), "%4.1f", share); /* as wide as it mostly is, so that what follows stands still */
 		/* The rarer ones are told where there is something to tell, and room. */
 		if (isnan(share) || (i >= ALWAYS && share < 0.05))
 			continue;
@@ -439,6 +439,8 @@ static void draw_family(struct drawing *drawing, const struct model_family *fami
 
 /* --- aggregates, what is wrong, the heading ----------------------------------------------------------------- */
 
+#define ENOUGH_FOR_WORDS 14
+
 static void draw_aggregate(struct drawing *drawing, const struct model_aggregate *aggregate)
 {
 	bool service = strcmp(aggregate->over, "service") == 0;
@@ -446,6 +448,8 @@ static void draw_aggregate(struct drawing *drawing, const struct model_aggregate
 
 	amount_write(aggregate->value, aggregate->unit, false, 2, text);
 	draw_named(drawing, aggregate->name, STYLE_PLAIN, aggregate->text ? aggregate->text : text);
+	if (drawing->grid.spark < ENOUGH_FOR_WORDS)
+		return;
 	words = memory_format("%s of %s%s%s, %s", aggregate->fn, aggregate->of, aggregate->instance ? " " : "",
 	                      aggregate->instance ? aggregate->instance : "", service ? "since start" : aggregate->over);
 	sheet_left(drawing->sheet, drawing->grid.spark_at, drawing->look->width, STYLE_QUIET, words);

@@ -97,12 +97,10 @@ int sheet_width(const char *text)
 
 int sheet_left(struct sheet *sheet, int column, int width, enum style style, const char *text)
 {
-	int end = column + width, taken = 0;
-	bool cut = measure(sheet, text) > width;
+	int end = column + width < sheet->width ? column + width : sheet->width, taken;
+	bool cut = measure(sheet, text) > end - column;
 	wchar_t value, glyph;
 
-	if (end > sheet->width)
-		end = sheet->width;
 	while ((value = next(&text)) && column < end) {
 		taken = show(sheet, value, &glyph);
 		if (column + taken > end - (cut ? 1 : 0))
@@ -156,19 +154,26 @@ void sheet_bar(struct sheet *sheet, int column, int width, double percent)
 	}
 }
 
+/* The second with which a cell ends, of all cells that there are since 1970. They stay what they are while they move to
+ * the left, and are as long as each other within a second. */
+static int64_t end_of(int64_t cell, int width)
+{
+	return cell * HISTORY_SECONDS / width;
+}
+
 void sheet_spark(struct sheet *sheet, int column, int width, const struct history *history, double time, double high)
 {
 	static const wchar_t blocks[LEVELS] = L"▁▂▃▄▅▆▇█", plain[LEVELS] = L"_.,-~=*#";
-	int64_t step, end;
+	int64_t cell;
 
-	if (width <= 0 || !isfinite(time))
+	if (width <= 0 || !(time > 0) || time > 1e11)
 		return;
-	/* Cells begin at full multiples of their time, so that they stay what they are while they move to the left. */
-	step = (HISTORY_SECONDS + width - 1) / width;
-	end = ((int64_t)time + step - 1) / step * step;
-	for (int i = 0; i < width; i++) {
-		int64_t to = end - (width - 1 - i) * step;
-		double value = history_mean(history, to - step, to);
+	cell = (int64_t)time * width / HISTORY_SECONDS - width;
+	while (end_of(cell + width - 1, width) < (int64_t)time)
+		cell++;
+	for (int i = 0; i < width; i++, cell++) {
+		int64_t from = end_of(cell - 1, width), to = end_of(cell, width);
+		double value = history_mean(history, from < to ? from : to - 1, to);
 		int level;
 
 		if (isnan(value))

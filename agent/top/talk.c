@@ -141,6 +141,7 @@ void talk_take(struct talk *talk, int64_t now, long status, const char *words, c
 		break;
 	case TALK_AGGREGATES:
 		talk->due[TALK_AGGREGATES] = now + NOW_AND_THEN;
+		talk->complete = true;
 		model_aggregates(talk->model, body, length);
 		break;
 	default:

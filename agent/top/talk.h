@@ -19,6 +19,7 @@ struct talk {
 	char *path;            /* of that */
 	char *away;            /* why there is no answer, for people; NULL: there is */
 	unsigned looks;        /* at a sample that is another one than that of the look before */
+	bool complete;         /* all has been answered once */
 };
 
 void talk_begin(struct talk *talk, const char *url);

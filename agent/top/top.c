@@ -83,10 +83,7 @@ static int width_of_pipe(void)
 /* Nothing more is to be waited for: the second sample is there, or none comes. */
 static bool has_enough(const struct talk *talk)
 {
-	const struct model *model = talk->model;
-
-	return model->known && !model->outdated && model->status && talk->due[TALK_SERIES] == INT64_MAX &&
-	       (talk->looks > 1 || model->stopped);
+	return talk->complete && !talk->model->outdated && (talk->looks > 1 || talk->model->stopped);
 }
 
 static int print_once(struct talk *talk, struct client *client, struct look *look)
