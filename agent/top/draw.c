@@ -177,7 +177,8 @@ static void draw_sizes(struct drawing *drawing, const struct model_family *famil
                        const struct model_instance *instance)
 {
 	int room = drawing->look->width - drawing->grid.value_at - drawing->grid.value;
-	int count = between(0, (room + 1) / (SIZE_CELL + 1), SIZES), column = drawing->look->width - count * (SIZE_CELL + 1) + 1;
+	int count = between(0, (room + 1) / (SIZE_CELL + 1), SIZES),
+		column = drawing->look->width - count * (SIZE_CELL + 1) + 1;
 	size_t from = count == 1 ? 1 : SIZES - (size_t)count;
 	char text[AMOUNT_SIZE];
 

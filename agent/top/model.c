@@ -362,11 +362,11 @@ static void take_series(const struct model *model, const json_t *series)
 
 bool model_series(struct model *model, const char *text, size_t length)
 {
-	json_t *root = parse(text, length), *list = json_object_get(root, "series"), *series;
+	json_t *root = parse(text, length), *list = json_object_get(root, "series");
 	bool good = json_is_array(list);
-	size_t i;
 
-	json_array_foreach(list, i, series) take_series(model, series);
+	for (size_t i = 0; i < json_array_size(list); i++)
+		take_series(model, json_array_get(list, i));
 	json_decref(root);
 	return good;
 }

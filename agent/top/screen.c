@@ -28,11 +28,9 @@ static void choose_styles(struct screen *screen)
 	screen->attributes[STYLE_ALARM] = A_BOLD;
 	if ((plain && *plain) || !has_colors() || start_color() == ERR || use_default_colors() == ERR)
 		return;
-	for (short style = 0; style < STYLES; style++) {
-		if (!colours[style] || init_pair((short)(style + 1), colours[style], -1) == ERR)
-			continue;
-		screen->pairs[style] = (short)(style + 1);
-	}
+	for (int style = 0; style < STYLES; style++)
+		if (colours[style] && init_pair((short)(style + 1), colours[style], -1) == OK)
+			screen->pairs[style] = (short)(style + 1);
 }
 
 struct screen *screen_open(bool unicode, const char *host)
