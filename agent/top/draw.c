@@ -219,20 +219,20 @@ static void draw_split(struct drawing *drawing, const struct model_family *famil
 	static const char *const parts[] = {"user", "system", "iowait", "nice", "irq", "softirq", "steal", "idle"};
 	enum { PARTS = sizeof(parts) / sizeof(parts[0]), ALWAYS = 3, IDLE = PARTS - 1 };
 	int column = drawing->grid.bar_at;
-	double all = 0, share;
+	double all = 0;
 	char text[AMOUNT_SIZE];
 
 	for (size_t i = 0; i < PARTS; i++)
 		all += fmax(value_of(family, instance, parts[i]), 0);
-	if (!(all > 0))
-		return;
 	sheet_line(drawing->sheet);
 	for (size_t i = 0; i < IDLE; i++) {
-		share = 100 * value_of(family, instance, parts[i]) / all;
-		snprintf(text, sizeof(text), "%4.1f", share); /* as wide as it mostly is, so that what follows stands still */
-		/* The rarer ones are told where there is something to tell, and room. */
-		if (isnan(share) || (i >= ALWAYS && share < 0.05))
+		double share = all > 0 ? 100 * value_of(family, instance, parts[i]) / all : NAN;
+
+		/* The rarer ones are told where there is something to tell. */
+		if (i >= ALWAYS && !(share >= 0.05))
 			continue;
+		/* As wide as it mostly is, so that what follows stands still. */
+		snprintf(text, sizeof(text), isnan(share) ? "   -" : "%4.1f", share);
 		if (column + sheet_width(parts[i]) + 1 + sheet_width(text) > drawing->look->width)
 			return;
 		column = sheet_left(drawing->sheet, column, drawing->look->width, STYLE_QUIET, parts[i]) + 1;
@@ -434,7 +434,7 @@ static void draw_family(struct drawing *drawing, const struct model_family *fami
 		draw_many(drawing, family);
 	else
 		draw_alone(drawing, family);
-	if (strcmp(family->name, "cpu") == 0 && is_percent(family) && !family->many)
+	if (strcmp(family->name, "cpu") == 0 && !family->many && model_field(family, "user") != SIZE_MAX)
 		draw_split(drawing, family, family->instances[0]);
 }
 

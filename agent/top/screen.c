@@ -37,6 +37,9 @@ struct screen *screen_open(bool unicode, const char *host)
 {
 	struct screen *screen;
 
+	/* The terminal knows its size; these would say what it once was (use_env(3)). */
+	unsetenv("COLUMNS");
+	unsetenv("LINES");
 	if (!newterm(NULL, stdout, stdin)) {
 		fprintf(stderr, "pindrop top: the terminal \"%s\" cannot be used; try: pindrop top --once\n",
 		        getenv("TERM") ? getenv("TERM") : "");

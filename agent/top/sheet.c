@@ -23,7 +23,10 @@ size_t sheet_line(struct sheet *sheet)
 {
 	size_t width = (size_t)sheet->width, line = sheet->line_count++;
 
-	sheet->cells = memory_resize(sheet->cells, sheet->line_count * width, sizeof(struct cell));
+	if (line == sheet->room) {
+		sheet->room = 2 * sheet->room + 32;
+		sheet->cells = memory_resize(sheet->cells, sheet->room * width, sizeof(struct cell));
+	}
 	for (size_t i = 0; i < width; i++)
 		sheet->cells[line * width + i] = (struct cell){L' ', STYLE_PLAIN};
 	return line;

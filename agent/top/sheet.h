@@ -31,6 +31,7 @@ struct sheet {
 	int width;
 	bool unicode;      /* blocks may be drawn, letters beyond ASCII written */
 	size_t line_count; /* lines of `width` cells each */
+	size_t room;       /* for so many lines */
 	struct cell *cells;
 };
 

@@ -25,8 +25,8 @@
 /* As the agent's: 1 something could not be done, 2 a word is wrong. */
 enum { EXIT_GOOD = 0, EXIT_TROUBLE = 1, EXIT_MISUSE = 2 };
 
-/* How long --once waits for the second sample. */
-#define SECOND_LOOK (15 * CLOCK_SECOND)
+/* How long --once waits for the second sample; where it takes longer, what the files say of the last one must do. */
+#define SECOND_LOOK (10 * CLOCK_SECOND)
 #define WIDTH 80
 
 static volatile sig_atomic_t quitting;
@@ -80,10 +80,13 @@ static int width_of_pipe(void)
 	return width > 0 && width < 10000 ? (int)width : WIDTH;
 }
 
-/* Nothing more is to be waited for: the second sample is there, or none comes. */
+/* Nothing more is to be waited for: the second sample is there, or none comes in time. */
 static bool has_enough(const struct talk *talk)
 {
-	return talk->complete && !talk->model->outdated && (talk->looks > 1 || talk->model->stopped);
+	const struct model *model = talk->model;
+	bool patient = !model->stopped && model_interval(model) * (double)CLOCK_SECOND < (double)SECOND_LOOK;
+
+	return talk->complete && !model->outdated && (talk->looks > 1 || !patient);
 }
 
 static int print_once(struct talk *talk, struct client *client, struct look *look)
