@@ -118,13 +118,15 @@ export class Panel {
 		const graph = `/graph/${this.family.name}.png?from=${from}&to=${to}&fields=${fields}`;
 		const rows = `/api/v1/series?metric=${this.metrics()}&from=${from}&to=${to}`;
 		const places = [["PNG", `${graph}&theme=${this.page.theme()}`, "as a picture, drawn by rrdtool"], ["rrdtool", `${graph}&as=command`, "the rrdtool command that draws it"], ["CSV", `${rows}&format=csv`, "as numbers"]];
-		this.links.replaceChildren(...places.map(([word, address, title]) => {
-			const made = element("a", "", word);
+		/* They stay the same elements, so that one that has the focus keeps it. */
+		if (!this.links.children.length) this.links.append(...places.map(() => element("a")));
+		places.forEach(([word, address, title], place) => {
+			const made = this.links.children[place];
+			made.textContent = word;
 			made.href = address;
 			made.title = title;
 			made.setAttribute("aria-label", `${this.family.name} ${title}`);
-			return made;
-		}));
+		});
 	}
 
 	/* --- data -------------------------------------------------------------------------------------------------- */
