@@ -208,10 +208,12 @@ export class Panel {
 		this.chart = this.lines.length ? new Dygraph(this.plot, this.values(), this.options()) : null;
 		this.summarize();
 		this.point(this.page.cursor);
+		reachable(this.legend);
 	}
 
-	/* The window has moved, or rows were added. */
+	/* The window has moved, or rows were added. Until the rows of what was chosen come, the chart is that of before. */
 	follow() {
+		if (!this.rows.length) return;
 		const { from, to } = this.page.view;
 		this.chart?.updateOptions({ file: this.values(), dateWindow: [from * 1000, to * 1000] });
 		this.point(this.page.cursor);
