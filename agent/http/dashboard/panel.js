@@ -158,12 +158,15 @@ export class Panel {
 		/* The last point is not whole yet: the newest samples follow it one by one. */
 		while (this.rows.length && this.rows.at(-1)[0] > this.page.newest(this.family.name) * 1000) this.rows.pop();
 		this.tail = 0;
+		this.torn = false;
 		this.draw();
 	}
 
-	/* What came since: `rates` has the values of each instance. True: they are so many that the past should be read anew. */
+	/* What came since: `values` has those of each instance. True: they are so many, or some before them are missing, so that
+	 * the past should be read anew. */
 	append(time, values) {
 		if (!this.rows.length || time * 1000 <= this.rows.at(-1)[0]) return false;
+		if (time - this.rows.at(-1)[0] / 1000 > 2.5 * this.family.interval + this.step) this.torn = true;
 		this.rows.push([time * 1000, ...this.lines.map((line) => {
 			const value = values.get(line.instance)?.[line.place] ?? null;
 			return [value, value, value];
@@ -171,7 +174,7 @@ export class Panel {
 		this.tail++;
 		const begin = this.page.view.from * 1000;
 		while (this.rows.length > 2 && this.rows[1][0] < begin) this.rows.shift();
-		return this.tail > 120;
+		return this.torn || this.tail > 120;
 	}
 
 	/* --- picture ----------------------------------------------------------------------------------------------- */
