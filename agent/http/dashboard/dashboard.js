@@ -226,8 +226,12 @@ class Page {
 		for (const family of this.families) {
 			if (this.panels.has(family.name)) this.panels.get(family.name).describe(family);
 			else this.panels.set(family.name, new Panel(family, this));
-			host.append(this.panels.get(family.name).root);
 		}
+		/* One that is in its place stays there: moved, it would lose the focus. */
+		this.families.forEach((family, place) => {
+			const { root } = this.panels.get(family.name);
+			if (host.children[place] !== root) host.insertBefore(root, host.children[place] ?? null);
+		});
 		this.tiles = TILES.flatMap((what) => {
 			const family = this.families.find((one) => one.name === what.family);
 			return family ? [new Tile(what, family)] : [];
