@@ -188,13 +188,14 @@ class Page {
 
 	scale(factor) {
 		const { from, to } = this.view, middle = this.cursor === null ? (from + to) / 2 : this.cursor / 1000;
-		const half = Math.max(SHORTEST, Math.min(31536000 * 10, (to - from) * factor)) / 2;
-		this.zoom(middle - half, Math.min(middle + half, now()));
+		const length = Math.max(SHORTEST, Math.min(31536000 * 10, (to - from) * factor)), end = Math.min(middle + length / 2, now());
+		this.zoom(end - length, end);
 	}
 
+	/* Nothing is later than now. */
 	move(seconds) {
 		const { from, to } = this.view, by = Math.min(seconds, now() - to);
-		if (by !== 0) this.go({ from: from + by, to: to + by });
+		if (by < 0 || (by > 0 && !this.view.range)) this.go({ from: from + by, to: to + by });
 	}
 
 	back() {
