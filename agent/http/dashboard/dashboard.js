@@ -1,5 +1,5 @@
 /* dashboard.js: the page: what is shown (the view), what is new (the agent is asked once a tick), and who hears of it. */
-import { Panel, element } from "./panel.js";
+import { Panel, element, reachable } from "./panel.js";
 import { byName, moment, show, span } from "./units.js";
 
 const RANGES = [["15 m", 900], ["1 h", 3600], ["6 h", 21600], ["24 h", 86400], ["7 d", 604800], ["30 d", 2592000], ["1 y", 31536000]];
@@ -320,6 +320,7 @@ class Page {
 		this.tellTrouble(health);
 		fillTable("aggregates", aggregates.aggregates.map((one) => [one.name, one.text ?? show(one.value, one.unit ?? ""), one.instance === null ? one.of : `${one.of} of ${one.instance}`, `${one.fn} over ${one.over}`]), [1]);
 		fillTable("health", health.families.sort((a, b) => byName(a.name, b.name)).map((one) => [one.name, one.plugin, span(one.interval), one.duration === null ? "" : span(one.duration), one.missed, one.errors, [one.error, ...one.stuck.map((stuck) => `${stuck.instance ?? stuck} hangs`)].filter(Boolean).join("; ")]), [2, 3, 4, 5], 6);
+		for (const table of document.querySelectorAll(".tables section")) reachable(table);
 	}
 
 	tellTrouble(health) {

@@ -22,6 +22,12 @@ function drawing(name, attributes) {
 	return made;
 }
 
+/* What scrolls is reached by keyboard, too. */
+export function reachable(scroller) {
+	if (scroller.scrollHeight > scroller.clientHeight || scroller.scrollWidth > scroller.clientWidth) scroller.tabIndex = 0;
+	else scroller.removeAttribute("tabindex");
+}
+
 function colour(name) {
 	return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
@@ -253,6 +259,7 @@ export class Panel {
 		});
 		if (this.all.length > this.lines.length) items.push(element("li", "more", `and ${this.all.length - this.lines.length} more, not drawn`));
 		this.legend.replaceChildren(...items);
+		reachable(this.legend);
 	}
 
 	/* Least, mean and most of a line in the window. */
