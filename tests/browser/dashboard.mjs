@@ -72,10 +72,13 @@ function watch() {
 	});
 	window.panel = (name) => [...document.querySelectorAll(".panel")].find((one) => one.querySelector("h3").textContent === name);
 	window.chart = (name) => window.panel(name)?.querySelector(".plot").chart;
-	/* The canvas with the lines: the other one is for what moves. */
+	/* What is drawn, as a context of a copy: Chromium warns of canvases that are read too often. */
 	window.ink = (name) => {
-		const count = (canvas) => canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.filter((_, i, all) => i % 4 === 3 && all[i] > 0).length;
-		return [...window.panel(name).querySelectorAll(".plot canvas")].sort((a, b) => count(b) - count(a))[0];
+		const all = [...window.panel(name).querySelectorAll(".plot canvas")], copy = document.createElement("canvas");
+		copy.width = all[0].width, copy.height = all[0].height;
+		const context = copy.getContext("2d", { willReadFrequently: true });
+		for (const one of all) context.drawImage(one, 0, 0);
+		return context;
 	};
 	window.rgb = (name) => {
 		const context = document.createElement("canvas").getContext("2d");
@@ -105,7 +108,7 @@ async function open(options = {}, hash = "") {
 	return made;
 }
 
-/* A file of the page's policy forbids Playwright's own way to wait. */
+/* Playwright's own way to wait is forbidden by the page's policy. */
 async function until(what, condition, argument, where = page) {
 	const deadline = Date.now() + PATIENCE;
 	for (;;) {
@@ -157,12 +160,17 @@ function nearest(series, time) {
 	return rows.reduce((best, row) => Math.abs(row[0] - time) < Math.abs(best[0] - time) ? row : best);
 }
 
+/* The window moves at once, its rows come later. */
 const drawn = (family, from, to, where = page) => until(`${family} is drawn from ${from} to ${to}`, ([name, begin, end]) => {
-	const chart = window.chart(name), window_ = chart?.xAxisRange();
-	return chart && chart.numRows() > 2 && Math.abs(window_[0] / 1000 - begin) < 2 && Math.abs(window_[1] / 1000 - end) < 2;
+	const chart = window.chart(name), count = chart?.numRows() ?? 0;
+	if (count < 3) return false;
+	const [left, right] = chart.xAxisRange(), time = (row) => chart.getValue(row, 0) / 1000, step = time(1) - time(0);
+	return Math.abs(left / 1000 - begin) < 2 && Math.abs(right / 1000 - end) < 2 && Math.abs(time(0) - begin) < 2 * step + 2 && Math.abs(time(count - 1) - end) < 2 * step + 12;
 }, [family, from, to], where);
 
 const view = async (hash) => { const mark = requests.length; await page.evaluate((to) => { location.hash = to; }, hash); return mark; };
+/* The last five minutes: rows of a second, in which a hole of some seconds shows. */
+const live = async () => { await view("#range=300"); await until("five minutes", () => { const [from, to] = window.chart("wave").xAxisRange(); return Math.abs(to - from - 300000) < 2000 && window.chart("wave").numRows() > 200; }); };
 const box = (family) => page.evaluate((name) => { const plot = window.panel(name).querySelector(".plot"); plot.scrollIntoView({ block: "center" }); const { x, y, width, height } = plot.getBoundingClientRect(); return { x, y, width, height }; }, family);
 const text = (selector) => page.locator(selector).textContent();
 
@@ -258,7 +266,93 @@ await test("more lines than can be told apart are counted", async () => {
 	assert.equal(await page.evaluate(() => window.panel("crowd").querySelector(".more").textContent), "and 7 more, not drawn");
 });
 
+/* --- the past -------------------------------------------------------------------------------------------------------- */
+
+/* How many of the points (values that the agent tells) have the line's colour where they should be drawn. */
+const struck = (family, points, colour, height = 3) => page.evaluate(([name, all, variable, reach]) => {
+	const chart = window.chart(name), context = window.ink(name), want = window.rgb(variable);
+	return all.filter(([time, value]) => {
+		const x = Math.round(chart.toDomXCoord(time * 1000)), y = Math.round(chart.toDomYCoord(value));
+		const { data } = context.getImageData(x - 1, y - reach, 3, 2 * reach + 1);
+		for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 90 && want.every((part, at) => Math.abs(part - data[i + at]) < 60)) return true;
+		return false;
+	}).length;
+}, [family, points, colour, height]);
+
+await test("a chart is drawn where its values are", async () => {
+	const mark = await view(past);
+	await drawn("wave", PAST.from, PAST.to);
+	const question = asked("wave", mark).at(-1), { series: [series] } = await get(question.pathname + question.search);
+	const points = series.avg.map((value, i) => [series.start + i * series.step, value]).filter(([, value], i) => value !== null && series.avg[i - 1] !== null && series.avg[i + 1] !== null).slice(1, -1);
+	assert(points.length > 50, `${points.length} points`);
+	const count = await struck("wave", points, "--c0");
+	assert(count > 0.97 * points.length, `${count} of ${points.length} points`);
+	assert.equal(await struck("wave", points.map(([time]) => [time, 5]), "--c0"), 0, "and nowhere else");
+});
+
+await test("legends tell least, mean and most of what is shown", async () => {
+	const { legend: { level: { spread } } } = await shown("wave");
+	const { series: [series] } = await get(`/api/v1/series?metric=wave.level&from=${PAST.from}&to=${PAST.to}&points=2000`);
+	const known = series.avg.filter((value, i) => value !== null && series.start + i * series.step <= PAST.to);
+	assert.deepEqual(spread.map((one) => one.split(" ")[0]), ["min", "avg", "max"]);
+	[Math.min(...known), known.reduce((sum, one) => sum + one, 0) / known.length, Math.max(...known)].forEach((value, at) => same(spread[at], value, "hPa", spread[at]));
+});
+
+await test("the cursor shows the same moment in all charts", async () => {
+	const plot = await box("cpu"), { families } = await get("/api/v1/metrics");
+	const { series: [wave] } = await get(`/api/v1/series?metric=wave.level&from=${PAST.from}&to=${PAST.to}&points=2000`);
+	const times = wave.avg.flatMap((value, i) => value === null ? [] : [wave.start + i * wave.step]);
+	const values = [];
+	for (const time of [times[10], times.at(-10)]) {
+		await page.mouse.move(plot.x + await page.evaluate((at) => window.chart("cpu").toDomXCoord(at * 1000), time), plot.y + plot.height / 2);
+		const word = await until("the moment", () => document.getElementById("moment").textContent);
+		const moment = Date.parse(`${word.replace(" ", "T")}+05:30`) / 1000;
+		assert(moment > PAST.from && moment < PAST.to, word);
+		for (const [name, field] of [["wave", "level"], ["cpu", "usage"], ["memory.vm", "percent"]]) {
+			const { series: [series] } = await get(`/api/v1/series?metric=${name}.${field}&from=${PAST.from}&to=${PAST.to}&points=2000`);
+			const { unit } = families.find((one) => one.name === name).fields.find((one) => one.name === field);
+			const { value } = (await shown(name)).legend[field];
+			/* The moment is told in whole seconds. */
+			const near = [0, 1].map((more) => nearest(series, moment + more)[2]);
+			assert(near.some((one) => { try { return same(value, one, unit, name), true; } catch { return false; } }), `${name} at ${moment}: "${value}" and not ${near}`);
+			values.push(value);
+		}
+		assert.equal(await page.evaluate(() => new Set([...document.querySelectorAll(".cursor")].filter((one) => one.checkVisibility()).map((one) => one.closest(".panel"))).size), await page.locator(".panel").count());
+	}
+	assert.notEqual(values[0], values[3], "the cursor has moved");
+	await page.mouse.move(2, 2);
+	await until("no cursor", () => document.getElementById("moment").textContent === "" && ![...document.querySelectorAll(".cursor")].some((one) => one.checkVisibility()));
+});
+
+await test("coarse rows are drawn with the band from least to most", async () => {
+	const from = began - 18000, to = began - 7200, mark = await view(`#from=${from}&to=${to}`);
+	await drawn("wave", from, to);
+	const question = asked("wave", mark).at(-1), { series: [series] } = await get(question.pathname + question.search);
+	assert(series.step >= 60);
+	const points = series.avg.map((value, i) => [series.start + i * series.step, value, series.max[i]]).filter(([, value], i) => value !== null && i > 0 && i < series.avg.length - 1 && series.avg[i - 1] !== null && series.avg[i + 1] !== null);
+	assert(await struck("wave", points, "--c0", 2) > 0.95 * points.length, "the mean");
+	const rows = (await shown("wave")).rows.filter(([, cell]) => cell[1] !== null);
+	assert(rows.length >= points.length);
+	for (const [time, cell] of rows) {
+		const [, ...want] = nearest(series, time);
+		assert.deepEqual(cell, want, `at ${time}`);
+	}
+	const band = await page.evaluate((all) => {
+		const chart = window.chart("wave"), context = window.ink("wave");
+		return all.filter(([time, mean, most]) => {
+			const [, , , alpha] = context.getImageData(Math.round(chart.toDomXCoord(time * 1000)), Math.round(chart.toDomYCoord(mean + 0.7 * (most - mean))), 1, 1).data;
+			return alpha > 20;
+		}).length;
+	}, points.filter(([, mean, most]) => most - mean > 2));
+	assert(band > 20, `${band} pixels of the band`);
+});
+
+/* --- a hole ---------------------------------------------------------------------------------------------------------- */
+
 await test("the button starts it again", async () => {
+	/* One or two samples that are missing are made up for by the next one: see heartbeat in README.md. */
+	await until("a hole", here(async () => Date.now() / 1000 - (await get("/api/v1/latest")).time > 5));
+	await live();
 	await page.click("#switch");
 	await until("the state", () => /^sampling/.test(document.getElementById("state").textContent) && document.getElementById("switch").textContent === "Stop");
 	assert.equal((await get("/api/v1/latest")).state, "running");
@@ -284,69 +378,13 @@ await test("the hole shows in the live chart, with its reason", async () => {
 	await until("no reason", () => !window.panel("wave").querySelector(".note").checkVisibility());
 });
 
-/* --- the past -------------------------------------------------------------------------------------------------------- */
-
-/* How many of the points (values that the agent tells) have the line's colour where they should be drawn. */
-const struck = (family, points, colour, height = 3) => page.evaluate(([name, all, variable, reach]) => {
-	const chart = window.chart(name), canvas = window.ink(name), context = canvas.getContext("2d"), want = window.rgb(variable);
-	return all.filter(([time, value]) => {
-		const x = Math.round(chart.toDomXCoord(time * 1000)), y = Math.round(chart.toDomYCoord(value));
-		const { data } = context.getImageData(x - 1, y - reach, 3, 2 * reach + 1);
-		for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 90 && want.every((part, at) => Math.abs(part - data[i + at]) < 60)) return true;
-		return false;
-	}).length;
-}, [family, points, colour, height]);
-
-await test("a chart is drawn where its values are", async () => {
-	const mark = await view(past);
-	await drawn("wave", PAST.from, PAST.to);
-	const question = asked("wave", mark).at(-1), { series: [series] } = await get(question.pathname + question.search);
-	const points = series.avg.map((value, i) => [series.start + i * series.step, value]).filter(([, value], i) => value !== null && series.avg[i - 1] !== null && series.avg[i + 1] !== null).slice(1, -1);
-	assert(points.length > 100, `${points.length} points`);
-	assert(await struck("wave", points, "--c0") > 0.97 * points.length);
-	assert.equal(await struck("wave", points.map(([time]) => [time, 5]), "--c0"), 0, "and nowhere else");
-});
-
-await test("legends tell least, mean and most of what is shown", async () => {
-	const { legend: { level: { spread } } } = await shown("wave");
-	const { series: [series] } = await get(`/api/v1/series?metric=wave.level&from=${PAST.from}&to=${PAST.to}&points=2000`);
-	const known = series.avg.filter((value, i) => value !== null && series.start + i * series.step <= PAST.to);
-	assert.deepEqual(spread.map((one) => one.split(" ")[0]), ["min", "avg", "max"]);
-	[Math.min(...known), known.reduce((sum, one) => sum + one, 0) / known.length, Math.max(...known)].forEach((value, at) => same(spread[at], value, "hPa", spread[at]));
-});
-
-await test("the cursor shows the same moment in all charts", async () => {
-	const plot = await box("cpu"), { families } = await get("/api/v1/metrics");
-	const [first, second] = [0.4, 0.7];
-	const values = [];
-	for (const part of [first, second]) {
-		await page.mouse.move(plot.x + 60 + (plot.width - 60) * part, plot.y + plot.height / 2);
-		const word = await until("the moment", () => document.getElementById("moment").textContent);
-		const moment = Date.parse(`${word.replace(" ", "T")}+05:30`) / 1000;
-		assert(moment > PAST.from && moment < PAST.to, word);
-		for (const [name, field] of [["wave", "level"], ["cpu", "usage"], ["memory.vm", "percent"]]) {
-			const { series: [series] } = await get(`/api/v1/series?metric=${name}.${field}&from=${PAST.from}&to=${PAST.to}&points=2000`);
-			const { unit } = families.find((one) => one.name === name).fields.find((one) => one.name === field);
-			const { value } = (await shown(name)).legend[field];
-			/* The moment is told in whole seconds. */
-			const near = [0, 1].map((more) => nearest(series, moment + more)[2]);
-			assert(near.some((one) => { try { return same(value, one, unit, name), true; } catch { return false; } }), `${name} at ${moment}: "${value}" and not ${near}`);
-			values.push(value);
-		}
-		assert.equal(await page.evaluate(() => new Set([...document.querySelectorAll(".cursor")].filter((one) => one.checkVisibility()).map((one) => one.closest(".panel"))).size), await page.locator(".panel").count());
-	}
-	assert.notEqual(values[0], values[3], "the cursor has moved");
-	await page.mouse.move(2, 2);
-	await until("no cursor", () => document.getElementById("moment").textContent === "" && ![...document.querySelectorAll(".cursor")].some((one) => one.checkVisibility()));
-});
-
 await test("gaps are shaded", async () => {
 	const { gaps } = await get("/api/v1/gaps?metric=wave&from=-1h");
 	await view(`#from=${Math.floor(hole.from) - 30}&to=${Math.ceil(hole.to) + 5}`);
 	await drawn("wave", Math.floor(hole.from) - 30, Math.ceil(hole.to) + 5);
 	assert(gaps.length > 0);
 	const share = await until("the shade", ([from, to]) => {
-		const chart = window.chart("wave"), area = chart.getArea(), context = window.ink("wave").getContext("2d"), want = window.rgb("--shade");
+		const chart = window.chart("wave"), area = chart.getArea(), context = window.ink("wave"), want = window.rgb("--shade");
 		const shaded = (time) => {
 			const { data } = context.getImageData(Math.round(chart.toDomXCoord(time * 1000)), area.y, 1, area.h);
 			let count = 0;
@@ -354,45 +392,23 @@ await test("gaps are shaded", async () => {
 			return count / area.h;
 		};
 		const inside = shaded((from + to) / 2);
-		return inside > 0.5 && { inside, outside: shaded(from - 12) };
+		return inside > 0.5 && { inside, outside: shaded(to + 2) };
 	}, [hole.from, hole.to]);
 	assert(share.inside > 0.8 && share.outside < 0.2, JSON.stringify(share));
-});
-
-await test("coarse rows are drawn with the band from least to most", async () => {
-	const from = began - 18000, to = began - 7200, mark = await view(`#from=${from}&to=${to}`);
-	await drawn("wave", from, to);
-	const question = asked("wave", mark).at(-1), { series: [series] } = await get(question.pathname + question.search);
-	assert(series.step >= 60);
-	const points = series.avg.map((value, i) => [series.start + i * series.step, value, series.max[i]]).filter(([, value], i) => value !== null && i > 0 && i < series.avg.length - 1 && series.avg[i - 1] !== null && series.avg[i + 1] !== null);
-	assert(await struck("wave", points, "--c0", 2) > 0.95 * points.length, "the mean");
-	const rows = (await shown("wave")).rows.filter(([, cell]) => cell[1] !== null);
-	assert(rows.length >= points.length);
-	for (const [time, cell] of rows) {
-		const [, ...want] = nearest(series, time);
-		assert.deepEqual(cell, want, `at ${time}`);
-	}
-	const band = await page.evaluate((all) => {
-		const chart = window.chart("wave"), context = window.ink("wave").getContext("2d");
-		return all.filter(([time, mean, most]) => {
-			const [, , , alpha] = context.getImageData(Math.round(chart.toDomXCoord(time * 1000)), Math.round(chart.toDomYCoord(mean + 0.7 * (most - mean))), 1, 1).data;
-			return alpha > 20;
-		}).length;
-	}, points.filter(([, mean, most]) => most - mean > 2));
-	assert(band > 20, `${band} pixels of the band`);
 });
 
 /* --- where one is, and goes ------------------------------------------------------------------------------------------ */
 
 await test("range buttons load each", async () => {
-	let before = 0;
+	let before = 0, first = 0;
 	for (const range of [900, 3600, 21600, 86400, 604800, 2592000, 31536000]) {
 		const mark = requests.length;
 		await page.click(`#ranges button[data-range="${range}"]`);
 		const [question] = await until(`a question for ${range} s`, here(() => asked("wave", mark).length && asked("wave", mark)));
 		assert(Math.abs(stretch(question) - range) <= 2, `${stretch(question)} s of ${range}`);
 		const { series: [{ step }] } = await get(question.pathname + question.search);
-		assert(step >= before && (range < 86400 || step > before), `step ${step} after ${before}`);
+		assert(step >= before && (range < 31536000 || step > 100 * first), `step ${step} after ${before}`);
+		first ||= step;
 		before = step;
 		await until("the chart", (length) => { const [from, to] = window.chart("wave").xAxisRange(); return Math.abs(to - from - 1000 * length) < 2000; }, range);
 		assert.equal(await page.evaluate(() => location.hash), `#range=${range}`);
@@ -453,7 +469,8 @@ await test("buttons and Shift with arrows pan", async () => {
 		assert.equal(Number(asked("wave", mark)[0].searchParams.get("from")), from);
 	}
 	await page.click("#farther");
-	await drawn("wave", PAST.from - half, Math.min(PAST.to + half, Date.now() / 1000));
+	const end = Math.min(PAST.to + half, Date.now() / 1000);
+	await drawn("wave", end - 4 * half, end);
 	await page.click("#back");
 	await drawn("wave", PAST.from, PAST.to);
 	await page.click('#ranges button[data-range="900"]');
@@ -474,8 +491,9 @@ await test("Tab reaches all there is, visibly", async () => {
 	});
 	const seen = [];
 	await page.locator("body").press("Tab");
-	for (let i = 0; i < all; i++) {
+	for (let i = 0; i <= all; i++) {
 		const one = await page.evaluate(() => { const style = getComputedStyle(document.activeElement); return { place: Number(document.activeElement.dataset.place), outline: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1, name: document.activeElement.getAttribute("aria-label") || document.activeElement.textContent }; });
+		if (Number.isNaN(one.place)) { await page.keyboard.press("Tab"); continue; } /* the page itself, between the last and the first */
 		assert(one.outline, `no outline at ${one.name}`);
 		assert(one.name.trim(), `no name at ${one.place}`);
 		seen.push(one.place);
@@ -559,7 +577,7 @@ const audit = async (where) => {
 for (const [name, options] of [["light", {}], ["dark", { colorScheme: "dark" }], ["narrow", { viewport: { width: 360, height: 740 } }], ["dark narrow", { colorScheme: "dark", viewport: { width: 360, height: 740 } }]]) {
 	const one = await open(options);
 	await test(`${name}: as the system wants it`, async () => {
-		await until("all charts", (count) => document.querySelectorAll(".panel").length >= count && [...document.querySelectorAll(".plot")].every((plot) => plot.chart), 6, one);
+		await until("all charts", (count) => document.querySelectorAll(".panel").length >= count && [...document.querySelectorAll(".plot")].every((plot) => plot.chart) && document.querySelector("#health tbody tr"), 6, one);
 		const ground = await one.evaluate(() => getComputedStyle(document.body).backgroundColor.match(/\d+/g).map(Number));
 		assert(ground.every((part) => options.colorScheme ? part < 64 : part > 192), String(ground));
 	});
@@ -632,6 +650,7 @@ await test("assets: packed and plain are equal, 304 where nothing is new, and sm
 /* --- without the agent --------------------------------------------------------------------------------------------------- */
 
 await test("the agent's death is told", async () => {
+	await live();
 	lost = true;
 	process.kill(Number(process.env.AGENT), "SIGKILL");
 	await until("the words", () => /does not answer/.test(document.getElementById("state").textContent) && document.getElementById("switch").disabled);
@@ -640,6 +659,7 @@ await test("the agent's death is told", async () => {
 let successor;
 await test("… and that it is back", async () => {
 	const before = (await shown("wave")).rows.at(-1)[0];
+	await until("a hole", here(() => Date.now() / 1000 > before + 6));
 	writeFileSync(`${work}/pindrop.lua`, configuration.replace(/listen = "[^"]*"/, `listen = "${new URL(url).host}"`));
 	const log = openSync(`${work}/log`, "a");
 	successor = spawn(process.env.PINDROP, ["-c", `${work}/pindrop.lua`], { stdio: ["ignore", log, log] });
