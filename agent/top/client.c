@@ -132,6 +132,19 @@ void client_ask(struct client *client, const char *path)
 	free(url);
 }
 
+/* curl's own words say much that is in the address already, and count milliseconds. */
+static const char *explain(struct client *client, CURLcode code)
+{
+	long number = 0;
+
+	curl_easy_getinfo(client->easy, CURLINFO_OS_ERRNO, &number);
+	if (code == CURLE_OPERATION_TIMEDOUT)
+		return "it takes too long";
+	if (code == CURLE_COULDNT_CONNECT && number)
+		return strerror((int)number);
+	return client->words[0] ? client->words : curl_easy_strerror(code);
+}
+
 static bool is_done(struct client *client, struct client_answer *answer)
 {
 	int running = 0, left = 0;
@@ -148,7 +161,7 @@ static bool is_done(struct client *client, struct client_answer *answer)
 	*answer = (struct client_answer){.body = client->body, .length = client->length};
 	if (code == CURLE_OK)
 		curl_easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &answer->status);
-	answer->words = client->words[0] ? client->words : curl_easy_strerror(code);
+	answer->words = explain(client, code);
 	stop_asking(client);
 	return true;
 }
