@@ -268,11 +268,12 @@ static unsigned check_path(const char *path, struct error *error)
 
 /* --- gathering ------------------------------------------------------------------------------------------------------ */
 
-/* Adds the lines of one subject; one without a file has none. */
+/* Adds the lines of one subject; one without a file has none. What is beyond the last line is not looked for. */
 static void add_lines(struct chart *chart, const char *name)
 {
-	char *path = store_path(chart->plan, chart->family, name), *real = realpath(path, NULL);
 	struct graph *graph = &chart->graph;
+	char *path = store_path(chart->plan, chart->family, name);
+	char *real = graph->line_count < GRAPH_LINES_MAX ? realpath(path, NULL) : memory_text(path);
 
 	for (size_t i = 0; real && i < chart->table->field_count; i++) {
 		if (!chart->fields[i])
@@ -477,8 +478,8 @@ static void draw_for_all(const struct report *report, struct chart *chart, int64
 
 	/* The next sample after it makes it an old one. */
 	drawn->until = clock_monotonic() + chart->graph.row * CLOCK_SECOND;
-	drawn->result =
-		refusal ? (enum draw_result)refusal
+	drawn->status =
+		refusal ? refusal
 				: draw_chart(chart, gallery_stop(report->gallery), &drawn->bytes, &drawn->length, &drawn->error);
 }
 
@@ -493,7 +494,7 @@ static void answer_picture(const struct report *report, struct chart *chart, con
 		draw_for_all(report, chart, now, drawn);
 		gallery_show(report->gallery, drawn);
 	}
-	if (drawn->result == DRAW_GOOD) {
+	if (drawn->status == DRAW_GOOD) {
 		rest = (drawn->until - clock_monotonic() + CLOCK_SECOND - 1) / CLOCK_SECOND;
 		picture->status = 200;
 		picture->type = chart->graph.svg ? "image/svg+xml" : "image/png";
@@ -502,7 +503,7 @@ static void answer_picture(const struct report *report, struct chart *chart, con
 		memcpy(picture->body, drawn->bytes, drawn->length);
 		picture->lasting = rest > 0 ? rest : 0;
 	} else {
-		refuse(picture, (unsigned)drawn->result, &drawn->error);
+		refuse(picture, drawn->status, &drawn->error);
 	}
 	gallery_return(report->gallery, drawn);
 }

@@ -201,7 +201,7 @@ void gallery_show(struct gallery *gallery, struct picture *picture)
 
 	pthread_mutex_lock(&gallery->lock);
 	kept->shown = true;
-	if (picture->result != DRAW_GOOD)
+	if (picture->status != DRAW_GOOD)
 		unlist(gallery, kept);
 	tidy(gallery);
 	pthread_cond_broadcast(&gallery->shown);

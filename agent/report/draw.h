@@ -33,7 +33,7 @@ struct gallery;
 
 /* A picture, or what was wrong with it. Whoever has one reads it without a lock. */
 struct picture {
-	enum draw_result result;
+	unsigned status; /* of HTTP: DRAW_GOOD, or why there is none */
 	char *bytes;
 	size_t length;
 	struct error error; /* of one that is not good */

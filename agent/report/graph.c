@@ -361,7 +361,7 @@ static void add_stretch(const struct graph *graph, const struct stretch *stretch
 	char *old = shade->condition;
 
 	shade->condition = memory_format("%s%sTIME,%lld,GT,TIME,%lld,LT,*%s", old ? old : "", old ? "," : "",
-	                                 (long long)stretch->from, (long long)(stretch->to + graph->step), old ? ",+" : "");
+	                                 (long long)stretch->from, (long long)stretch->to + graph->step, old ? ",+" : "");
 	free(old);
 	shade->count++;
 	shade->seconds += (double)(stretch->to - stretch->from);
