@@ -35,6 +35,8 @@ static int spawn(struct command *command, char *const *words, int output, int co
 	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, complaint, STDERR_FILENO);
+	/* librrd does not say O_CLOEXEC, and other threads open files meanwhile. */
+	posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
 	posix_spawnattr_init(&attributes);
 	posix_spawnattr_setpgroup(&attributes, 0);
 	sigemptyset(&signals);
