@@ -85,12 +85,13 @@ static bool hear(struct command *command)
 
 	if (command->length + READ_SIZE > command->room) {
 		command->room = command->room ? 2 * command->room : READ_SIZE;
-		command->text = memory_resize(command->text, command->room, 1);
+		command->text = memory_resize(command->text, command->room + 1, 1);
 	}
 	part = read(command->output, command->text + command->length, command->room - command->length);
 	if (part < 0)
 		return errno == EINTR;
 	command->length += (size_t)part;
+	command->text[command->length] = '\0';
 	if (command->length > command->most)
 		command->trouble = COMMAND_TALKED;
 	return part > 0;

@@ -28,7 +28,7 @@ struct command {
 	/* What came of it: */
 	enum command_trouble trouble;
 	int status; /* of wait(2) */
-	char *text; /* what it said, for free(); not ended by a NUL; NULL: nothing */
+	char *text; /* what it said, for free(), ended by a NUL; NULL: it has closed its output at once */
 	size_t length, room;
 	char complaints[512]; /* the beginning of what it said to stderr, ended by a NUL */
 };
