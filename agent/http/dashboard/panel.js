@@ -147,7 +147,10 @@ export class Panel {
 		const question = (instance) => `/api/v1/series?metric=${this.metrics()}&from=${Math.floor(from)}&to=${Math.ceil(to)}&points=${this.points()}${instance === null ? "" : `&instance=${encodeURIComponent(instance)}`}`;
 		/* Of very many instances only those that are drawn are asked for. */
 		const instances = this.all.length > LINES_MAX ? [...new Set(this.lines.map((line) => line.instance))] : [null];
-		const answers = await Promise.all(instances.map((instance) => this.page.get(question(instance))));
+		/* Not asked for again while it is on its way: where answers take longer than a tick, none would ever be the last one. */
+		this.tail = 0;
+		this.torn = false;
+		const answers = await Promise.all(instances.map((instance) => this.page.get(question(instance)))).catch((error) => { this.torn = true; throw error; });
 		if (asked !== this.asked) return;
 		this.take(answers.flatMap((answer) => answer.series));
 	}
@@ -163,8 +166,6 @@ export class Panel {
 		]);
 		/* The last point is not whole yet: the newest samples follow it one by one. */
 		while (this.rows.length && this.rows.at(-1)[0] > this.page.newest(this.family.name) * 1000) this.rows.pop();
-		this.tail = 0;
-		this.torn = false;
 		this.draw();
 	}
 
