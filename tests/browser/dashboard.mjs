@@ -118,6 +118,11 @@ async function until(what, condition, argument, where = page) {
 		await new Promise((done) => setTimeout(done, 20));
 	}
 }
+/* Until a check of what is shown holds; its own words tell what does not. */
+async function soon(check) {
+	let wrong;
+	await until("", here(() => check().then(() => true, (error) => { wrong = error; return false; }))).catch((error) => { throw wrong ?? error; });
+}
 const here = (condition) => Object.assign(condition, { inNode: true });
 
 /* Requests for a family's series since `mark`, as URLs. */
@@ -219,26 +224,30 @@ await test("tiles show what /api/v1/latest says", async () => {
 	for (const [title, [family, field]] of Object.entries(tiles)) {
 		const place = families.find((one) => one.name === family).fields.findIndex((one) => one.name === field);
 		const all = Object.values(latest.families[family].instances).map((values) => values[place]).filter((value) => value !== null);
-		await until(`the last ${title}`, here(async () => {
+		await soon(async () => {
 			const value = await page.evaluate((name) => [...document.querySelectorAll(".tile")].find((one) => one.querySelector("h2").textContent === name).querySelector(".value").textContent, title);
-			try { return same(value, all.length ? Math.max(...all) : null, "percent", title), true; } catch { return false; }
-		}));
+			same(value, all.length ? Math.max(...all) : null, "percent", title);
+		});
 	}
 });
 
 await test("legends show what /api/v1/latest says", async () => {
 	const [latest, { families }] = await Promise.all([get("/api/v1/latest"), get("/api/v1/metrics")]);
 	const heads = { cpu: "usage", "memory.vm": "percent", wave: "level", "cpu.core": "usage", hostile: "a", crowd: "a" };
-	let lines = 0;
-	for (const [name, field] of Object.entries(heads)) {
-		const family = families.find((one) => one.name === name), place = family.fields.findIndex((one) => one.name === field);
-		for (const [label, { value }] of Object.entries((await shown(name)).legend)) {
-			const values = latest.families[name].instances[family.instance ? label : ""];
-			assert(values, `${name} has no instance ${label}`);
-			same(value, values[place], family.fields[place].unit, `${name} ${label}`);
-			lines++;
+	let lines;
+	/* A live window is drawn anew when it has moved by a pixel. */
+	await soon(async () => {
+		lines = 0;
+		for (const [name, field] of Object.entries(heads)) {
+			const family = families.find((one) => one.name === name), place = family.fields.findIndex((one) => one.name === field);
+			for (const [label, { value }] of Object.entries((await shown(name)).legend)) {
+				const values = latest.families[name].instances[family.instance ? label : ""];
+				assert(values, `${name} has no instance ${label}`);
+				same(value, values[place], family.fields[place].unit, `${name} ${label}`);
+				lines++;
+			}
 		}
-	}
+	});
 	assert(lines > 30, `${lines} lines`);
 });
 
@@ -246,7 +255,7 @@ await test("tables show aggregates and plugins", async () => {
 	const row = (id, name) => page.evaluate(([table, first]) => [...document.querySelectorAll(`#${table} tbody tr`)].map((one) => [...one.cells].map((cell) => cell.textContent)).find((cells) => cells[0] === first), [id, name]);
 	const { aggregates } = await get("/api/v1/aggregates");
 	for (const one of aggregates) assert(await row("aggregates", one.name), one.name);
-	same((await row("aggregates", "calm"))[1], aggregates.find((one) => one.name === "calm").value, "hPa", "calm");
+	await soon(async () => same((await row("aggregates", "calm"))[1], aggregates.find((one) => one.name === "calm").value, "hPa", "calm"));
 	for (const { name, interval } of (await get("/health")).families) assert.equal((await row("health", name))[2], `${interval} s`);
 });
 
@@ -469,8 +478,10 @@ await test("buttons and Shift with arrows pan", async () => {
 		assert.equal(Number(asked("wave", mark)[0].searchParams.get("from")), from);
 	}
 	await page.click("#farther");
-	const end = Math.min(PAST.to + half, Date.now() / 1000);
-	await drawn("wave", end - 4 * half, end);
+	/* Half of what came is later than now: the window ends now. */
+	const wide = await until("twice the window", ([length]) => { const found = location.hash.match(/\d+/g).map(Number); return found[1] - found[0] >= length - 2 && found; }, [4 * half]);
+	assert(Math.abs(wide[1] - wide[0] - 4 * half) <= 2 && wide[1] <= Date.now() / 1000 + 1, String(wide));
+	await drawn("wave", ...wide);
 	await page.click("#back");
 	await drawn("wave", PAST.from, PAST.to);
 	await page.click('#ranges button[data-range="900"]');
@@ -588,8 +599,10 @@ for (const [name, options] of [["light", {}], ["dark", { colorScheme: "dark" }],
 	await test(`${name}: no scrolling aside`, async () => {
 		assert(await one.evaluate(() => document.scrollingElement.scrollWidth <= document.documentElement.clientWidth));
 	});
-	await until("tiles", () => [...document.querySelectorAll(".tile polyline")].every((line) => line.hasAttribute("points")), undefined, one);
-	await one.screenshot({ path: `${output}${name.replace(" ", "-")}.png`, fullPage: true });
+	await test(`${name}: a picture of it, with sparklines`, async () => {
+		await until("sparklines", () => [...document.querySelectorAll(".tile polyline")].every((line) => line.hasAttribute("points")), undefined, one);
+		await one.screenshot({ path: `${output}${name.replace(" ", "-")}.png`, fullPage: true });
+	});
 	if (name === "dark") {
 		const theme = () => one.evaluate(() => document.documentElement.dataset.theme);
 		await test("the theme that is chosen stays", async () => {
