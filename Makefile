@@ -275,7 +275,7 @@ bench: all $(BENCHES) $(TEST_PLUGINS) ## measure: each figure beside its floor
 # --- lint -------------------------------------------------------------------------------------------------------
 
 C_FILES := $(wildcard agent/*.[ch] agent/*/*.[ch] plugins/*.[ch] include/pindrop/*.h tests/*/*.[ch] tests/fixtures/plugins/*.c)
-SCRIPTS := $(shell grep -rlE '^\#!.*\b(ba)?sh$$' scripts tests .ci --include='*' --exclude-dir=fixtures 2>/dev/null)
+SCRIPTS := $(shell grep -rlE '^\#!.*\b(ba)?sh$$' scripts tests .ci --include='*' --exclude-dir=fixtures --exclude-dir=node_modules 2>/dev/null)
 LUA_FILES := $(wildcard pindrop.lua scripts/*.lua scripts/collectors/*.lua tests/*.lua tests/*/*.lua)
 PARALLEL := xargs -P $(shell nproc) -n 1
 
