@@ -3,6 +3,7 @@
  * What is asked for is understood once; then each part of the answer reads one file, so that no more of a long answer is in
  * memory than that of one instance. A file is read in stretches, however many rows it has, whose rows are gathered into
  * points. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -252,9 +253,9 @@ static char *write_csv(const struct series_job *job, const struct wanted *wanted
 
 		for (size_t i = 0; i < points->count; i++) {
 			const struct point *point = &points->points[i * points->field_count + field];
+			int64_t time = points->first + (int64_t)i * points->step;
 
-			fprintf(out, "%lld,%s.%s,", (long long)(points->first + (int64_t)i * points->step), family->name,
-			        family->fields[field].name);
+			fprintf(out, "%" PRId64 ",%s.%s,", time, family->name, family->fields[field].name);
 			write_quoted(out, wanted->instance);
 			write_number(out, average(point));
 			write_number(out, point->min);
