@@ -303,9 +303,13 @@ lint-compile: ## every program with gcc and with clang, where a warning is an er
 	$(MAKE) BUILD=$(BUILD)/lint-gcc CC=gcc WERROR=1 everything
 	$(MAKE) BUILD=$(BUILD)/lint-clang CC=clang WERROR=1 everything
 
+# How far the static analyzer follows a function: to clang's own bound, 225000, all takes three minutes, and found no more.
+TIDY_NODES ?= 60000
+
 lint-tidy: ## clang-tidy (its checks and the reasons: .clang-tidy)
 	printf '%s\n' $(filter %.c,$(filter-out tests/%,$(C_FILES))) | $(PARALLEL) sh -c \
-		'clang-tidy --quiet "$$0" -- -std=gnu17 -D_GNU_SOURCE -Iagent -Iinclude $(INCLUDES) 2>/dev/null'
+		'clang-tidy --quiet "$$0" -- -std=gnu17 -D_GNU_SOURCE -Iagent -Iinclude $(INCLUDES) \
+		-Xclang -analyzer-config -Xclang max-nodes=$(TIDY_NODES) 2>/dev/null'
 
 everything: all $(UNITS) $(TEST_PLUGINS) $(PRELOADS) $(HELPERS) $(BENCHES)
 
