@@ -245,7 +245,7 @@ class Page {
 		for (const panel of this.panels.values()) panel.link();
 		try {
 			/* Charts need not wait for the reasons of their gaps. */
-			await Promise.all([this.loadGaps(), ...[...this.panels.values()].map((panel) => panel.load())]);
+			await Promise.all([...[...this.panels.values()].map((panel) => panel.load()), this.loadGaps()]);
 		} catch (error) {
 			this.lost(error);
 		}

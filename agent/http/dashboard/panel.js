@@ -137,8 +137,10 @@ export class Panel {
 
 	/* --- data -------------------------------------------------------------------------------------------------- */
 
+	/* About one for each pixel and a half. The chart's own width would make the browser lay out the page before anything is
+	 * asked for, which the first chart would wait for. */
 	points() {
-		return Math.max(50, Math.min(2000, Math.round(this.plot.clientWidth / 1.5) || 400));
+		return Math.max(100, Math.min(2000, Math.round(innerWidth / (innerWidth > 1000 ? 3 : 1.5))));
 	}
 
 	/* Asks for the time that is shown. An answer that comes when something else is shown already is dropped. */
