@@ -367,7 +367,11 @@ static void who_goes_on_keeps_his_state_and_his_ticks(void **state)
 		change(record, world);
 		heard = await_sample(record, &seen, "alpha");
 		assert_true(heard.value == last.value + 1);
-		assert_true(heard.on_tick && heard.tick == last.tick + INTERVAL);
+		assert_true(heard.on_tick && heard.tick > last.tick && (heard.tick - last.tick) % INTERVAL == 0);
+		/* Not even one is missed; what a sanitizer makes slow may be. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+		assert_true(heard.tick == last.tick + INTERVAL);
+#endif
 		last = heard;
 	}
 	assert_int_equal(opened - closed, 1);
