@@ -9,6 +9,13 @@ const DASHES = [[], [6, 3], [2, 2], [8, 3, 2, 3]];
 /* Its legend is ours, below the chart; that of dygraphs wants styles within the page, which our policy refuses. */
 Dygraph.PLUGINS = [Dygraph.Plugins.Axes, Dygraph.Plugins.Grid];
 
+/* Charts are drawn one after the other, with time for the browser in between to show the first. */
+let turn = Promise.resolve();
+function inTurn() {
+	turn = turn.then(() => new Promise((done) => setTimeout(done)));
+	return turn;
+}
+
 export function element(name, classes, text) {
 	const made = document.createElement(name);
 	if (classes) made.className = classes;
@@ -153,6 +160,7 @@ export class Panel {
 		this.tail = 0;
 		this.torn = false;
 		const answers = await Promise.all(instances.map((instance) => this.page.get(question(instance)))).catch((error) => { this.torn = true; throw error; });
+		await inTurn();
 		if (asked !== this.asked) return;
 		this.take(answers.flatMap((answer) => answer.series));
 	}
