@@ -211,6 +211,10 @@ class Page {
 		return this.latest.times[family] ?? now();
 	}
 
+	values(family) {
+		return this.latest.values[family];
+	}
+
 	point(time) {
 		this.cursor = time;
 		for (const panel of this.panels.values()) panel.point(time);

@@ -4,6 +4,7 @@ import { groups, moment, show, tick, unitOf, byName } from "./units.js";
 const LINES_MAX = 24; /* more cannot be told apart; the rest is named */
 const BANDS_MAX = 4; /* bands of more lines would hide each other */
 const PALETTE = 8;
+const SPREAD = ["min", "avg", "max"];
 const DASHES = [[], [6, 3], [2, 2], [8, 3, 2, 3]];
 
 /* Its legend is ours, below the chart; that of dygraphs wants styles within the page, which our policy refuses. */
@@ -37,6 +38,19 @@ export function reachable(scroller) {
 
 function colour(name) {
 	return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+/* Of what a line has in the window. A row counts for as long as it stands for. */
+class Extent {
+	constructor() {
+		this.least = Infinity, this.most = -Infinity, this.sum = 0, this.weight = 0;
+	}
+
+	take([low, mean, high], weight) {
+		if (mean === null) return;
+		this.least = Math.min(this.least, low ?? mean), this.most = Math.max(this.most, high ?? mean);
+		this.sum += weight * mean, this.weight += weight;
+	}
 }
 
 /* A line of the chart: one field of one instance. */
@@ -118,6 +132,7 @@ export class Panel {
 		this.lines = this.all.slice(0, LINES_MAX);
 		this.banded = this.lines.length <= BANDS_MAX;
 		this.rows = [];
+		this.extents = null;
 		this.fill();
 		this.link();
 	}
@@ -174,9 +189,21 @@ export class Panel {
 			(first.start + i * first.step) * 1000,
 			...found.map((one) => one ? [one.min[i], one.avg[i], one.max[i]] : [null, null, null]),
 		]);
-		/* The last point is not whole yet: the newest samples follow it one by one. */
-		while (this.rows.length && this.rows.at(-1)[0] > this.page.newest(this.family.name) * 1000) this.rows.pop();
+		const newest = this.page.newest(this.family.name), values = this.page.values(this.family.name);
+		this.cut(newest);
+		this.rows.forEach((row, at) => { row.weight = at ? (row[0] - this.rows[at - 1][0]) / 1000 : this.step; });
+		/* Rates are not known before the second sample. */
+		if (values && this.page.view.range && this.lines.some((line) => (values.get(line.instance)?.[line.place] ?? null) !== null)) this.add(newest, values);
 		this.draw();
+	}
+
+	/* The last point is not whole yet: what is known of it ends with the sample before the newest, and the newest ones follow it one
+	 * by one. */
+	cut(newest) {
+		const end = (newest - this.family.interval) * 1000;
+		let part = null;
+		while (this.rows.length && this.rows.at(-1)[0] > newest * 1000) part = this.rows.pop();
+		if (part && end > (this.rows.at(-1)?.[0] ?? 0) && part.slice(1).some((cell) => cell[1] !== null)) this.rows.push([end, ...part.slice(1)]);
 	}
 
 	/* What came since: `values` has those of each instance. True: they are so many, or some before them are missing, so that
@@ -184,14 +211,28 @@ export class Panel {
 	append(time, values) {
 		if (!this.rows.length || time * 1000 <= this.rows.at(-1)[0]) return false;
 		if (time - this.rows.at(-1)[0] / 1000 > 2.5 * this.family.interval + this.step) this.torn = true;
-		this.rows.push([time * 1000, ...this.lines.map((line) => {
-			const value = values.get(line.instance)?.[line.place] ?? null;
-			return [value, value, value];
-		})]);
+		this.add(time, values);
 		this.tail++;
 		const begin = this.page.view.from * 1000;
 		while (this.rows.length > 2 && this.rows[1][0] < begin) this.rows.shift();
+		/* The picture waits until it has moved by a pixel; what is said in words does not. */
+		this.tell();
+		if (this.page.cursor === null) this.point(null);
+		if (!this.known) this.follow();
 		return this.torn || this.tail > 120;
+	}
+
+	/* A row of its own; it stands for the time since the one before, as a row of the files does for its step. */
+	add(time, values) {
+		const before = this.rows.at(-1)?.[0] ?? (time - this.family.interval) * 1000;
+		if (time * 1000 <= before) return;
+		const row = [time * 1000, ...this.lines.map((line) => {
+			const value = values.get(line.instance)?.[line.place] ?? null;
+			return [value, value, value];
+		})];
+		row.weight = Math.min(time - before / 1000, this.family.interval);
+		this.rows.push(row);
+		this.extents?.forEach((extent, place) => extent.take(row[place + 1], row.weight));
 	}
 
 	/* --- picture ----------------------------------------------------------------------------------------------- */
@@ -218,8 +259,6 @@ export class Panel {
 	}
 
 	draw() {
-		const known = this.rows.some(([, ...cells]) => cells.some((cell) => cell[1] !== null));
-		this.empty.style.display = known ? "none" : "grid";
 		if (!this.rows.length) {
 			const { from, to } = this.page.view, nothing = this.lines.map(() => [null, null, null]);
 			this.rows = [[from * 1000, ...nothing], [to * 1000, ...nothing]];
@@ -236,6 +275,7 @@ export class Panel {
 		if (!this.rows.length) return;
 		const { from, to } = this.page.view;
 		this.chart?.updateOptions({ file: this.values(), dateWindow: [from * 1000, to * 1000] });
+		this.summarize();
 		this.point(this.page.cursor);
 	}
 
@@ -257,7 +297,7 @@ export class Panel {
 	/* --- legend ------------------------------------------------------------------------------------------------ */
 
 	fill() {
-		this.figures = this.lines.map(() => ({ value: element("span", "value"), spread: element("span", "spread figure") }));
+		this.figures = this.lines.map(() => ({ value: element("span", "value"), spread: SPREAD.map((word) => element("span", word)) }));
 		const items = this.lines.map((line, place) => {
 			const item = element("li"), swatch = drawing("svg", { viewBox: "0 0 20 8", "aria-hidden": "true" });
 			const dash = DASHES[Math.floor(place / PALETTE) % DASHES.length].join(" ");
@@ -265,7 +305,9 @@ export class Panel {
 			const name = element("span", "name", line.label);
 			name.title = `${line.label}: ${this.family.fields[line.place].help}`;
 			item.append(swatch, name, this.figures[place].value);
-			if (this.banded) item.append(this.figures[place].spread);
+			const spread = element("span", "spread figure");
+			spread.append(...this.figures[place].spread);
+			if (this.banded) item.append(spread);
 			return item;
 		});
 		if (this.all.length > this.lines.length) items.push(element("li", "more", `and ${this.all.length - this.lines.length} more, not drawn`));
@@ -273,25 +315,21 @@ export class Panel {
 		reachable(this.legend);
 	}
 
-	/* Least, mean and most of a line in the window. */
-	extent(place) {
-		let least = Infinity, most = -Infinity, sum = 0, count = 0;
-		for (const row of this.rows) {
-			const [low, mean, high] = row[place + 1];
-			if (mean === null) continue;
-			least = Math.min(least, low ?? mean), most = Math.max(most, high ?? mean), sum += mean, count++;
-		}
-		return count ? { least, mean: sum / count, most } : null;
+	/* Least, mean and most of each line in the window, anew; tell() says them. */
+	summarize() {
+		this.extents = this.lines.map(() => new Extent());
+		for (const row of this.rows) this.extents.forEach((extent, place) => extent.take(row[place + 1], row.weight));
+		this.tell();
 	}
 
-	summarize() {
+	tell() {
 		const unit = this.group.unit, words = [];
-		this.lines.forEach((line, place) => {
-			const extent = this.extent(place), spread = this.figures[place].spread;
-			spread.replaceChildren();
-			if (!extent) return;
-			spread.append(...["min", "avg", "max"].map((word, at) => element("span", "", `${word} ${show([extent.least, extent.mean, extent.most][at], unit)}`)));
-			if (words.length < 6) words.push(`${line.label} between ${show(extent.least, unit)} and ${show(extent.most, unit)}, ${show(extent.mean, unit)} on average`);
+		this.known = this.extents.some((extent) => extent.weight > 0);
+		this.empty.style.display = this.known ? "none" : "grid";
+		this.extents.forEach(({ least, sum, weight, most }, place) => {
+			const { spread } = this.figures[place], texts = weight ? [least, sum / weight, most].map((value) => show(value, unit)) : [];
+			SPREAD.forEach((word, at) => { spread[at].textContent = weight ? `${word} ${texts[at]}` : ""; });
+			if (weight && words.length < 6) words.push(`${this.lines[place].label} between ${texts[0]} and ${texts[2]}, ${texts[1]} on average`);
 		});
 		const { from, to } = this.page.view;
 		this.plot.setAttribute("aria-label", `${this.family.name}, ${moment(from * 1000)} to ${moment(to * 1000)}: ${words.join("; ") || "nothing is known"}. Left and right move the cursor, plus and minus zoom.`);
