@@ -225,7 +225,7 @@ await test("tiles show what /api/v1/latest says", async () => {
 		const place = families.find((one) => one.name === family).fields.findIndex((one) => one.name === field);
 		const all = Object.values(latest.families[family].instances).map((values) => values[place]).filter((value) => value !== null);
 		await soon(async () => {
-			const value = await page.evaluate((name) => [...document.querySelectorAll(".tile")].find((one) => one.querySelector("h2").textContent === name).querySelector(".value").textContent, title);
+			const value = await page.evaluate((name) => [...document.querySelectorAll(".tile")].find((one) => one.querySelector("h3").textContent === name).querySelector(".value").textContent, title);
 			same(value, all.length ? Math.max(...all) : null, "percent", title);
 		});
 	}

@@ -5,6 +5,7 @@ import { byName, moment, show, span } from "./units.js";
 const RANGES = [["15 m", 900], ["1 h", 3600], ["6 h", 21600], ["24 h", 86400], ["7 d", 604800], ["30 d", 2592000], ["1 y", 31536000]];
 const SHORTEST = 10; /* s: nobody zooms in further */
 const SLOW = 10000; /* ms: between looks at health and aggregates */
+const SOON = 5000, LATE = 30000; /* ms: what the agent has at hand, and what may wait for its disk */
 const TILES_PAST = 900; /* s: what the sparklines show */
 
 const find = (id) => document.getElementById(id);
@@ -12,8 +13,8 @@ const now = () => Date.now() / 1000;
 
 /* --- the agent ---------------------------------------------------------------------------------------------------- */
 
-async function get(address, options) {
-	const answer = await fetch(address, { cache: "no-store", ...options });
+async function get(address, patience = SOON, options = {}) {
+	const answer = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(patience), ...options });
 	const document_ = await answer.json();
 	if (!answer.ok && answer.status !== 503) throw new Error(document_.error);
 	return document_;
@@ -84,7 +85,7 @@ class Tile {
 		this.svg.append(this.line);
 		const below = element("p", "detail");
 		below.append(this.detail, this.trend);
-		this.root.append(element("h2", "", what.title), this.value, this.svg, below);
+		this.root.append(element("h3", "", what.title), this.value, this.svg, below);
 	}
 
 	/* Of a family with instances: the one that has most. */
@@ -93,12 +94,13 @@ class Tile {
 		return all.length ? all.reduce((most, one) => one[1][this.place] > most[1][this.place] ? one : most)[0] : null;
 	}
 
-	async load(latest) {
-		const instance = this.instance(latest);
-		if (instance === null) return;
-		const answer = await get(`/api/v1/series?metric=${this.family.name}.${this.what.field}&from=-${TILES_PAST}s&points=90${this.family.instance ? `&instance=${encodeURIComponent(instance)}` : ""}`);
-		const series = answer.series[0];
-		this.past = series.avg.map((value, i) => [series.start + i * series.step, value]).filter(([, value]) => value !== null);
+	metric() {
+		return `${this.family.name}.${this.what.field}`;
+	}
+
+	take(series, latest) {
+		const mine = series.find((one) => one.metric === this.metric());
+		this.past = mine ? mine.avg.map((value, i) => [mine.start + i * mine.step, value]).filter(([, value]) => value !== null) : [];
 		this.show(latest);
 	}
 
@@ -142,7 +144,7 @@ class Page {
 		this.cursor = null;
 		this.before = []; /* views to go back to */
 		this.drawn = 0;
-		this.get = get;
+		this.past = (address) => get(address, LATE);
 		this.show(this.fromHash() ?? { range: 3600 }, false);
 	}
 
@@ -167,7 +169,7 @@ class Page {
 
 	tellView() {
 		const { from, to, range } = this.view;
-		find("shown").textContent = range ? `last ${span(range)}, live` : `${moment(from * 1000)} – ${moment(to * 1000)}`;
+		find("shown").textContent = range ? `last ${RANGES.find(([, length]) => length === range)?.[0] ?? span(range)}, live` : `${moment(from * 1000)} – ${moment(to * 1000)}`;
 	}
 
 	/* The view as arguments of a request. */
@@ -221,6 +223,11 @@ class Page {
 		find("moment").textContent = time === null ? "" : moment(time);
 	}
 
+	/* For those who do not see the cursor: only what was moved by a key is said. */
+	say(words) {
+		find("said").textContent = words;
+	}
+
 	/* --- reading ------------------------------------------------------------------------------------------------- */
 
 	async catalogue() {
@@ -262,7 +269,14 @@ class Page {
 	}
 
 	async loadTiles() {
-		await Promise.all(this.tiles.map((tile) => tile.load(this.latest)));
+		const ask = async (tiles, instance) => {
+			if (!tiles.length || instance === null) return;
+			const of = tiles[0].family.instance ? `&instance=${encodeURIComponent(instance)}` : "";
+			const { series } = await this.past(`/api/v1/series?metric=${tiles.map((tile) => tile.metric()).join(",")}&from=-${TILES_PAST}s&points=90${of}`);
+			for (const tile of tiles) tile.take(series, this.latest);
+		};
+		const many = this.tiles.filter((tile) => tile.family.instance);
+		await Promise.all([ask(this.tiles.filter((tile) => !tile.family.instance)), ...many.map((tile) => ask([tile], tile.instance(this.latest)))]);
 	}
 
 	/* --- once a tick --------------------------------------------------------------------------------------------- */
@@ -312,7 +326,7 @@ class Page {
 	lost(error) {
 		this.missing ??= Date.now();
 		find("state").classList.add("bad");
-		find("state").textContent = error instanceof TypeError ? `the agent does not answer since ${moment(this.missing)}; trying again` : error.message;
+		find("state").textContent = error instanceof TypeError || error.name === "TimeoutError" ? `the agent does not answer since ${moment(this.missing)}; trying again` : error.message;
 		find("switch").disabled = true;
 	}
 
@@ -323,7 +337,7 @@ class Page {
 		this.status = health.status;
 		this.tellTrouble(health);
 		fillTable("aggregates", aggregates.aggregates.map((one) => [one.name, one.text ?? show(one.value, one.unit ?? ""), one.instance === null ? one.of : `${one.of} of ${one.instance}`, `${one.fn} over ${one.over}`]), [1]);
-		fillTable("health", health.families.sort((a, b) => byName(a.name, b.name)).map((one) => [one.name, one.plugin, span(one.interval), one.duration === null ? "" : span(one.duration), one.missed, one.errors, [one.error, ...one.stuck.map((stuck) => `${stuck.instance ?? stuck} hangs`)].filter(Boolean).join("; ")]), [2, 3, 4, 5], 6);
+		fillTable("health", health.families.sort((a, b) => byName(a.name, b.name)).map((one) => [one.name, one.plugin, span(one.interval), one.duration === null ? "" : show(one.duration, "seconds"), one.missed, one.errors, [one.error, ...one.stuck.map((stuck) => `${stuck.instance ?? stuck} hangs`)].filter(Boolean).join("; ")]), [2, 3, 4, 5], 6);
 		for (const table of document.querySelectorAll(".tables section")) reachable(table);
 	}
 
@@ -363,7 +377,7 @@ class Page {
 	async turn() {
 		find("switch").disabled = true;
 		try {
-			this.found((await get(this.state === "running" ? "/stop" : "/start", { method: "POST" })).state);
+			this.found((await get(this.state === "running" ? "/stop" : "/start", LATE, { method: "POST" })).state);
 		} catch (error) {
 			this.lost(error);
 		}

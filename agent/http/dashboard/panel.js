@@ -3,6 +3,7 @@ import { groups, moment, show, tick, unitOf, byName } from "./units.js";
 
 const LINES_MAX = 24; /* more cannot be told apart; the rest is named */
 const BANDS_MAX = 4; /* bands of more lines would hide each other */
+const SAID_MAX = 6; /* lines that are put into words */
 const PALETTE = 8;
 const SPREAD = ["min", "avg", "max"];
 const DASHES = [[], [6, 3], [2, 2], [8, 3, 2, 3]];
@@ -68,6 +69,11 @@ function linesOf(family, group) {
 	return lines;
 }
 
+/* A unit where one must stand. */
+function wordOf(unit) {
+	return unit === "/s" ? "count/s" : unit || "count";
+}
+
 export class Panel {
 	/* `page` has the view, hears of gestures, and hands out gaps: see dashboard.js. */
 	constructor(family, page) {
@@ -110,13 +116,13 @@ export class Panel {
 		this.help.title = family.help;
 		this.root.setAttribute("aria-label", family.name);
 		this.tabs.setAttribute("aria-label", `What is drawn of ${family.name}`);
-		this.tabs.hidden = this.groups.length < 2;
-		this.tabs.replaceChildren(...this.groups.map((group, place) => this.tab(group, place)));
+		/* With nothing to choose it says the unit of the axis. */
+		this.tabs.replaceChildren(...this.groups.length > 1 ? this.groups.map((group, place) => this.tab(group, place)) : [element("span", "unit", wordOf(this.groups[0].unit))]);
 		this.choose(this.chosen);
 	}
 
 	tab(group, place) {
-		const word = group.fields.length === 1 ? group.fields[0].name.replaceAll("_", " ") : group.unit === "/s" ? "count/s" : group.unit || "count";
+		const word = group.fields.length === 1 ? group.fields[0].name.replaceAll("_", " ") : wordOf(group.unit);
 		const button = element("button", "", word);
 		button.type = "button";
 		button.title = group.fields.map((field) => `${field.name}: ${field.help}`).join("\n");
@@ -127,7 +133,7 @@ export class Panel {
 	choose(place) {
 		this.chosen = place;
 		this.group = this.groups[place];
-		[...this.tabs.children].forEach((tab, at) => tab.setAttribute("aria-pressed", at === place));
+		this.tabs.querySelectorAll("button").forEach((tab, at) => tab.setAttribute("aria-pressed", at === place));
 		this.all = linesOf(this.family, this.group);
 		this.lines = this.all.slice(0, LINES_MAX);
 		this.banded = this.lines.length <= BANDS_MAX;
@@ -174,7 +180,7 @@ export class Panel {
 		/* Not asked for again while it is on its way: where answers take longer than a tick, none would ever be the last one. */
 		this.tail = 0;
 		this.torn = false;
-		const answers = await Promise.all(instances.map((instance) => this.page.get(question(instance)))).catch((error) => { this.torn = true; throw error; });
+		const answers = await Promise.all(instances.map((instance) => this.page.past(question(instance)))).catch((error) => { this.torn = true; throw error; });
 		await inTurn();
 		if (asked !== this.asked) return;
 		this.take(answers.flatMap((answer) => answer.series));
@@ -311,6 +317,7 @@ export class Panel {
 			return item;
 		});
 		if (this.all.length > this.lines.length) items.push(element("li", "more", `and ${this.all.length - this.lines.length} more, not drawn`));
+		this.legend.classList.toggle("few", this.banded);
 		this.legend.replaceChildren(...items);
 		reachable(this.legend);
 	}
@@ -329,7 +336,7 @@ export class Panel {
 		this.extents.forEach(({ least, sum, weight, most }, place) => {
 			const { spread } = this.figures[place], texts = weight ? [least, sum / weight, most].map((value) => show(value, unit)) : [];
 			SPREAD.forEach((word, at) => { spread[at].textContent = weight ? `${word} ${texts[at]}` : ""; });
-			if (weight && words.length < 6) words.push(`${this.lines[place].label} between ${texts[0]} and ${texts[2]}, ${texts[1]} on average`);
+			if (weight && words.length < SAID_MAX) words.push(`${this.lines[place].label} between ${texts[0]} and ${texts[2]}, ${texts[1]} on average`);
 		});
 		const { from, to } = this.page.view;
 		this.plot.setAttribute("aria-label", `${this.family.name}, ${moment(from * 1000)} to ${moment(to * 1000)}: ${words.join("; ") || "nothing is known"}. Left and right move the cursor, plus and minus zoom.`);
@@ -400,6 +407,7 @@ export class Panel {
 		const at = this.page.cursor === null ? this.rows.length - (sign < 0 ? 0 : 1) : this.rowAt(this.page.cursor);
 		const row = this.rows[Math.max(0, Math.min(this.rows.length - 1, at + sign))];
 		this.page.point(row[0]);
+		this.page.say([moment(row[0]), this.note.textContent, ...this.lines.slice(0, SAID_MAX).map((line, place) => `${line.label} ${this.figures[place].value.textContent}`)].filter(Boolean).join(", "));
 		event.preventDefault();
 	}
 }
