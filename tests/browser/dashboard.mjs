@@ -194,6 +194,15 @@ await test("a chart for each family", async () => {
 	console.log(`# first chart after ${Math.round(await page.evaluate(() => window.firstChart))} ms`);
 });
 
+await test("tabs choose among units; where there is one, it stands there", async () => {
+	const { families } = await get("/api/v1/metrics");
+	const tabs = (name) => page.evaluate((one) => [...window.panel(one).querySelectorAll(".tabs > *")].map((all) => [all.localName, all.textContent]), name);
+	assert.deepEqual(await tabs("disk.io"), [["button", "bytes/s"], ["button", "count/s"], ["button", "seconds/s"]]);
+	assert.deepEqual(await tabs("wave"), [["span", "hPa"]]);
+	assert.deepEqual(await tabs("steady"), [["span", "bytes/s"]]);
+	for (const { name } of families) assert((await tabs(name)).length, name);
+});
+
 await test("live points arrive without another question for the past", async () => {
 	const mark = requests.length, before = await until("rows", () => window.chart("wave").numRows());
 	const { rows } = await until("three more rows", here(async () => { const one = await shown("wave"); return one.rows.length >= before + 3 && one; }));
@@ -406,6 +415,18 @@ await test("gaps are shaded", async () => {
 	assert(share.inside > 0.8 && share.outside < 0.2, JSON.stringify(share));
 });
 
+await test("every chart is there as a picture, as a command, and as numbers", async () => {
+	const links = await page.evaluate(() => [...document.querySelectorAll(".panel .links a")].map((one) => [one.textContent, one.getAttribute("href")]));
+	assert.equal(links.length, 3 * await page.locator(".panel").count());
+	const types = { PNG: /^image\/png$/, rrdtool: /^text\/plain/, CSV: /^text\/csv/ };
+	for (const [word, href] of links) {
+		if (href.includes("crowd") || href.includes("hostile")) continue; /* they take a while: one file after the other */
+		const { status, headers, body } = await raw(href);
+		assert.equal(status, 200, `${href}: ${body.subarray(0, 200)}`);
+		assert.match(headers["content-type"], types[word], href);
+	}
+});
+
 /* --- where one is, and goes ------------------------------------------------------------------------------------------ */
 
 await test("range buttons load each", async () => {
@@ -423,6 +444,35 @@ await test("range buttons load each", async () => {
 		assert.equal(await page.evaluate(() => location.hash), `#range=${range}`);
 		assert.equal(await page.evaluate(() => [...document.querySelectorAll("#ranges [aria-pressed=true]")].map((one) => one.dataset.range).join()), String(range));
 	}
+});
+
+/* The row that is not whole yet has most of the ten hours. */
+await test("a year has all that is known, today as well", async () => {
+	const mark = requests.length;
+	await page.click('#ranges button[data-range="31536000"]');
+	const [question] = await until("a question for a year", here(() => asked("wave", mark).length && asked("wave", mark)));
+	const { series: [series] } = await get(question.pathname + question.search), known = (all) => all.filter((one) => one !== null);
+	assert(known(series.avg).length > 0);
+	await soon(async () => {
+		const { legend: { level: { spread } } } = await shown("wave");
+		same(spread[0], Math.min(...known(series.min)), "hPa", "min of a year");
+		same(spread[2], Math.max(...known(series.max)), "hPa", "max of a year");
+	});
+});
+
+await test("under a live chart stands what is now, in every range", async () => {
+	await page.click('#ranges button[data-range="604800"]');
+	await until("a week", () => { const [from, to] = window.chart("wave").xAxisRange(); return Math.abs(to - from - 604800000) < 2000; });
+	/* A pixel of a week is eight minutes. */
+	for (let i = 0; i < 2; i++) {
+		const { time } = await get("/api/v1/latest");
+		const newer = await until("a newer sample", here(async () => { const one = await get("/api/v1/latest"); return one.time > time && one; }));
+		await soon(async () => same((await shown("wave")).legend.level.value, newer.families.wave.instances[""][0], "hPa", "now"));
+		const { legend: { level } } = await shown("wave");
+		const [least, , most] = level.spread.map((one) => number(one, "hPa")), value = number(level.value, "hPa");
+		assert(least <= value && value <= most, `${value} is not between ${least} and ${most}`);
+	}
+	await until("the crowd", () => window.panel("crowd").querySelector(".legend .value").textContent === "0");
 });
 
 await test("dragging loads finer rows, Esc goes back", async () => {
@@ -523,6 +573,8 @@ await test("arrows move the cursor, + and - zoom, Esc goes back", async () => {
 	assert.equal(Date.parse(first) - Date.parse(second), 1000, `${second}, ${first}`);
 	await page.keyboard.press("ArrowRight");
 	assert.equal(await text("#moment"), first);
+	const { value } = (await shown("wave")).legend.level;
+	assert.equal(await text("#said"), `${first}, level ${value}`, "and it is said");
 	for (const [key, factor] of [["+", 0.5], ["-", 1], ["Escape", 0.5], ["Escape", 1]]) {
 		await page.keyboard.press(key);
 		await until(`the window after ${key}`, ([length]) => { const [from, to] = window.chart("wave").xAxisRange(); return Math.abs((to - from) / 1000 - length) < 2; }, [factor * (PAST.to - PAST.from)]);
@@ -661,6 +713,16 @@ await test("assets: packed and plain are equal, 304 where nothing is new, and sm
 });
 
 /* --- without the agent --------------------------------------------------------------------------------------------------- */
+
+await test("one that hangs is told, and that it goes on", async () => {
+	process.kill(Number(process.env.AGENT), "SIGSTOP");
+	try {
+		await until("the words", () => /does not answer/.test(document.getElementById("state").textContent));
+	} finally {
+		process.kill(Number(process.env.AGENT), "SIGCONT");
+	}
+	await until("the state", () => /^sampling/.test(document.getElementById("state").textContent) && !document.getElementById("switch").disabled);
+});
 
 await test("the agent's death is told", async () => {
 	await live();
