@@ -3,6 +3,7 @@ import { groups, moment, show, tick, unitOf, byName } from "./units.js";
 
 const LINES_MAX = 24; /* more cannot be told apart; the rest is named */
 const BANDS_MAX = 4; /* bands of more lines would hide each other */
+const GAP_REACH = 3; /* pixels */
 const SAID_MAX = 6; /* lines that are put into words */
 const PALETTE = 8;
 const SPREAD = ["min", "avg", "max"];
@@ -291,6 +292,14 @@ export class Panel {
 			(gap.field === null || this.group.fields.some((field) => field.name === gap.field)));
 	}
 
+	/* The one that is nearest; a hair of a gap is met by who comes close, by hand or from row to row. */
+	gapAt(time) {
+		const { from, to } = this.page.view, reach = Math.max(500 * this.step, GAP_REACH * 1000 * (to - from) / (this.plot.clientWidth || 800));
+		const distance = (gap) => Math.max(0, gap.from * 1000 - time, time - gap.to * 1000);
+		const near = this.gaps().filter((gap) => distance(gap) <= reach);
+		return near.length ? near.reduce((best, one) => distance(one) < distance(best) ? one : best) : null;
+	}
+
 	/* At least a hair wide, so that a missed second shows in a day. */
 	shade(canvas, area, chart) {
 		canvas.fillStyle = colour("--shade");
@@ -358,7 +367,7 @@ export class Panel {
 		this.cursor.style.display = left >= 0 && left <= this.plot.clientWidth ? "block" : "none";
 		this.cursor.style.left = `${left}px`;
 		this.lines.forEach((_, place) => { this.figures[place].value.textContent = row ? show(row[place + 1][1], this.group.unit) : ""; });
-		const gap = time === null ? null : this.gaps().find((one) => one.from * 1000 < time && time <= one.to * 1000);
+		const gap = time === null ? null : this.gapAt(time);
 		this.note.style.display = gap ? "block" : "none";
 		this.note.textContent = gap ? gap.words : "";
 	}
