@@ -289,6 +289,7 @@ class Page {
 		const answer = await get("/api/v1/latest");
 		if (answer.catalogue !== this.number) {
 			await this.catalogue();
+			this.latest.before = {}; /* its fields may stand in another order */
 			this.number = answer.catalogue;
 			this.latest.take(answer, this.families);
 			await Promise.all([this.load(), this.loadTiles()]);
@@ -419,6 +420,15 @@ function fillTable(id, rows, numbers, bad) {
 
 /* --- light and dark -------------------------------------------------------------------------------------------------- */
 
+/* Who lets nothing be kept sees the system's theme. */
+function keep(theme) {
+	try { localStorage.setItem("theme", theme); } catch { /* forbidden */ }
+}
+
+function kept() {
+	try { return localStorage.getItem("theme"); } catch { return null; }
+}
+
 function setTheme(theme) {
 	document.documentElement.dataset.theme = theme;
 }
@@ -426,15 +436,15 @@ function setTheme(theme) {
 function turnTheme(page) {
 	const theme = page.theme() === "dark" ? "light" : "dark";
 	setTheme(theme);
-	localStorage.setItem("theme", theme);
+	keep(theme);
 	for (const panel of page.panels.values()) panel.draw(), panel.link();
 }
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
-setTheme(localStorage.getItem("theme") ?? (dark.matches ? "dark" : "light"));
+setTheme(kept() ?? (dark.matches ? "dark" : "light"));
 
 const page = new Page();
 page.listen();
 find("host").textContent = location.host;
-dark.addEventListener("change", () => { if (!localStorage.getItem("theme")) setTheme(dark.matches ? "dark" : "light"), page.panels.forEach((panel) => panel.draw()); });
+dark.addEventListener("change", () => { if (!kept()) setTheme(dark.matches ? "dark" : "light"), page.panels.forEach((panel) => panel.draw()); });
 page.run();
