@@ -482,7 +482,7 @@ await test("under a live chart stands what is now, in every range", async () => 
 	await until("a week", () => { const [from, to] = window.chart("wave").xAxisRange(); return Math.abs(to - from - 604800000) < 2000; });
 	const seen = new Set(), begin = Date.now();
 	while (Date.now() - begin < 8000 && seen.size < 5) {
-		const words = await page.evaluate(() => ["cpu", "cpu.core", "memory.vm", "wave"].flatMap((name) => [...window.panel(name).querySelectorAll(".legend li")].map((one) => one.textContent)).join("; "));
+		const words = await page.evaluate(() => ["cpu", "cpu.core", "memory.vm", "wave"].flatMap((name) => [...window.panel(name).querySelectorAll(".legend .value")].map((one) => one.textContent)).join("; "));
 		seen.add(words);
 		await new Promise((done) => setTimeout(done, 20));
 	}
