@@ -34,14 +34,21 @@ char *memory_text(const char *text)
 	return checked(strdup(text));
 }
 
+char *memory_vformat(const char *format, va_list args)
+{
+	char *text = NULL;
+	int length = vasprintf(&text, format, args);
+
+	return checked(length < 0 ? NULL : text);
+}
+
 char *memory_format(const char *format, ...)
 {
 	va_list args;
-	char *text = NULL;
-	int length;
+	char *text;
 
 	va_start(args, format);
-	length = vasprintf(&text, format, args);
+	text = memory_vformat(format, args);
 	va_end(args);
-	return checked(length < 0 ? NULL : text);
+	return text;
 }

@@ -5,6 +5,7 @@
 #ifndef BASE_MEMORY_H
 #define BASE_MEMORY_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 void *memory_alloc(size_t size) __attribute__((malloc, warn_unused_result)); /* all zero */
@@ -14,5 +15,7 @@ void *memory_resize(void *old, size_t count, size_t size)
 	__attribute__((warn_unused_result)); /* what is new is not cleared */
 char *memory_text(const char *text) __attribute__((malloc, warn_unused_result));
 char *memory_format(const char *format, ...) __attribute__((malloc, warn_unused_result, format(printf, 1, 2)));
+char *memory_vformat(const char *format, va_list args)
+	__attribute__((malloc, warn_unused_result, format(printf, 1, 0)));
 
 #endif

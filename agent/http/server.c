@@ -99,8 +99,7 @@ void answer_tell(struct answer *answer, const char *name, const char *format, ..
 	free(header->value);
 	header->name = name;
 	va_start(args, format);
-	if (vasprintf(&header->value, format, args) < 0)
-		header->value = memory_text("");
+	header->value = memory_vformat(format, args);
 	va_end(args);
 }
 
@@ -116,7 +115,7 @@ static void answer_release(struct answer *answer)
 }
 
 static ssize_t read_flow(void *context, uint64_t position, char *bytes, size_t room);
-static void free_flow(void *context);
+static void release_flow(void *context);
 
 static struct MHD_Response *begin_flow(struct http *http, struct MHD_Connection *connection, struct answer *answer)
 {
@@ -130,7 +129,7 @@ static struct MHD_Response *begin_flow(struct http *http, struct MHD_Connection 
 	flow->length = answer->body ? strlen(answer->body) : 0;
 	answer->body = NULL;
 	answer->stream = (struct report_stream){0};
-	return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, FLOW_BLOCK, read_flow, flow, free_flow);
+	return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, FLOW_BLOCK, read_flow, flow, release_flow);
 }
 
 static struct MHD_Response *make_body(struct http *http, struct MHD_Connection *connection, struct answer *answer)
@@ -317,19 +316,17 @@ static void resume_all(struct http *http)
 
 /* --- what readers do --------------------------------------------------------------------------------------------- */
 
-static void release_flow(struct flow *flow)
+/* An MHD_ContentReaderFreeCallback, and for a reader that is done. */
+static void release_flow(void *context)
 {
+	struct flow *flow = context;
+
 	if (atomic_fetch_sub(&flow->references, 1) > 1)
 		return;
 	if (flow->stream.end)
 		flow->stream.end(flow->stream.context);
 	free(flow->part);
 	free(flow);
-}
-
-static void free_flow(void *context)
-{
-	release_flow(context);
 }
 
 /* A readers_work. */

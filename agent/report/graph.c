@@ -108,14 +108,11 @@ static void say(struct text_list *words, const char *format, ...) __attribute__(
 
 static void say(struct text_list *words, const char *format, ...)
 {
-	char *word = NULL;
 	va_list args;
 
 	va_start(args, format);
-	if (vasprintf(&word, format, args) < 0)
-		word = memory_text("");
+	text_list_add(words, memory_vformat(format, args));
 	va_end(args);
-	text_list_add(words, word);
 }
 
 static void set(struct text_list *words, const char *option, const char *value)
