@@ -778,17 +778,6 @@ int store_read(struct store *store, const struct store_question *question, struc
 	return failed;
 }
 
-/* The finest step that reaches back to `from`, or else the coarsest. */
-static int64_t choose_step(const struct plan *plan, size_t family, int64_t from)
-{
-	int64_t age = clock_wall() / CLOCK_SECOND - from, interval = plan->families[family].plugin->interval;
-	size_t tier = 0;
-
-	while (tier + 1 < plan->tier_count && plan->tiers[tier].keep < age)
-		tier++;
-	return plan_tier_step(&plan->tiers[tier], interval);
-}
-
 /* Another plan may come meanwhile. */
 static const struct plan *hold_plan(struct store *store)
 {
@@ -806,13 +795,14 @@ int store_fetch(struct store *store, size_t family, const char *instance, size_t
 {
 	const struct plan *plan = hold_plan(store);
 	const char *name = plan->families[family].table->fields[field].name;
+	int64_t now = clock_wall() / CLOCK_SECOND;
 	const struct store_question question = {.plan = plan,
 	                                        .family = family,
 	                                        .instance = instance,
 	                                        .consolidation = consolidation,
 	                                        .from = from,
 	                                        .to = to,
-	                                        .step = choose_step(plan, family, from)};
+	                                        .step = store_choose_step(plan, family, now, from, 0)};
 	int failed = read_file(store, &question, &name, 1, rows, error);
 
 	plan_release(plan);
