@@ -11,21 +11,13 @@
  * function of Lua answers is in a unit that only its author knows. */
 static json_t *show_unit(const struct pindrop_field *field, enum plan_fn fn)
 {
-	char *unit;
-	json_t *value;
-
 	if (fn == PLAN_COUNT)
 		return json_string("samples");
 	if (fn == PLAN_ETA)
 		return json_string("seconds");
 	if (fn == PLAN_FUNCTION)
 		return json_null();
-	if (field->kind == PINDROP_GAUGE || fn == PLAN_SUM)
-		return tree_text(field->unit);
-	unit = memory_format("%s/s", field->unit);
-	value = tree_text(unit);
-	free(unit);
-	return value;
+	return fn == PLAN_SUM ? tree_text(field->unit) : tree_unit(field);
 }
 
 static json_t *show_aggregate(const struct plan *plan, const struct plan_aggregate *aggregate,

@@ -14,7 +14,7 @@ static json_t *show_fields(const struct pindrop_family *family)
 		json_t *object = json_object();
 
 		tree_set(object, "name", tree_text(field->name));
-		tree_set(object, "kind", json_string(field->kind == PINDROP_GAUGE ? "gauge" : "counter"));
+		tree_set(object, "kind", json_string(tree_kind(field)));
 		tree_set(object, "unit", tree_text(field->unit));
 		tree_set(object, "decimals", json_integer(field->decimals));
 		tree_set(object, "help", tree_text(field->help));

@@ -212,10 +212,8 @@ static unsigned find_instance(struct chart *chart, const char *instance, struct 
 	}
 	for (size_t i = 0; i < chart->subject_count; i++)
 		ask_names_add(&known, chart->subjects[i].name);
-	if (instance && !ask_names_have(&known, instance)) {
-		ask_refuse_instance(chart->table, instance, &known, error);
+	if (instance && ask_instance(chart->table, instance, &known, error) != REPORT_GOOD)
 		refusal = 404;
-	}
 	ask_names_release(&known);
 	if (chart->subject_count > 0)
 		qsort(chart->subjects, chart->subject_count, sizeof(*chart->subjects), by_presence);
@@ -483,13 +481,15 @@ static void draw_for_all(const struct report *report, struct chart *chart, int64
 				: draw_chart(chart, gallery_stop(report->gallery), &drawn->bytes, &drawn->length, &drawn->error);
 }
 
-static void answer_picture(const struct report *report, struct chart *chart, const char *question, int64_t now,
-                           struct report_picture *picture)
+static void answer_picture(const struct report *report, struct chart *chart, const struct report_chart *asked,
+                           int64_t now, struct report_picture *picture)
 {
+	char *question = tell_question(chart, asked);
 	bool draws;
 	struct picture *drawn = gallery_take(report->gallery, question, &draws);
 	int64_t rest;
 
+	free(question);
 	if (draws) {
 		draw_for_all(report, chart, now, drawn);
 		gallery_show(report->gallery, drawn);
@@ -514,7 +514,6 @@ void report_chart(const struct report *report, const struct report_chart *asked,
 	struct chart chart = {0};
 	struct error error = {""};
 	unsigned refusal = understand(report, asked, now, &chart, &error);
-	char *question;
 
 	*picture = (struct report_picture){0};
 	if (refusal) {
@@ -523,12 +522,10 @@ void report_chart(const struct report *report, const struct report_chart *asked,
 		return;
 	}
 	graph_resolve(&chart.graph, chart.plan, chart.family, now / CLOCK_SECOND);
-	question = tell_question(&chart, asked);
 	if (chart.command)
 		answer_command(report, &chart, now, picture);
 	else
-		answer_picture(report, &chart, question, now, picture);
-	free(question);
+		answer_picture(report, &chart, asked, now, picture);
 	release(&chart);
 }
 

@@ -5,6 +5,7 @@
 
 #include "config/options.h"
 #include "report/report.h"
+#include "report/tree.h"
 #include "script/library.h"
 
 static const char *type_name(enum pindrop_type type)
@@ -43,8 +44,8 @@ static void print_field(const struct pindrop_family *family, const struct pindro
 {
 	int padding = 30 - (int)strlen(family->name) - 1;
 
-	fprintf(out, "    %s.%-*s %-8s %-8s %s\n", family->name, padding > 0 ? padding : 0, field->name,
-	        field->kind == PINDROP_GAUGE ? "gauge" : "counter", field->unit[0] ? field->unit : "-", field->help);
+	fprintf(out, "    %s.%-*s %-8s %-8s %s\n", family->name, padding > 0 ? padding : 0, field->name, tree_kind(field),
+	        field->unit[0] ? field->unit : "-", field->help);
 }
 
 static void print_family(const struct pindrop_family *family, FILE *out)

@@ -101,10 +101,11 @@ static void gather_rows(struct points *points, const struct store_rows *rows, en
 
 	for (size_t i = 0; i < rows->count; i++) {
 		int64_t end = rows->start + (int64_t)(i + 1) * rows->step, place = (end - begin - 1) / points->step;
-		struct point *point = points->points + (size_t)place * points->field_count;
+		struct point *point;
 
 		if (end <= begin || (size_t)place >= points->count)
 			continue;
+		point = points->points + (size_t)place * points->field_count;
 		for (size_t k = 0; k < points->field_count; k++)
 			gather_value(&point[k], rows->values[i * points->field_count + k], kind, single);
 	}
@@ -171,15 +172,14 @@ static json_t *show_series(const struct series_job *job, const struct wanted *wa
 {
 	const struct pindrop_family *family = job->plan->families[wanted->family].table;
 	const struct pindrop_field *table = &family->fields[field];
-	bool counter = table->kind == PINDROP_COUNTER;
-	char *metric = memory_format("%s.%s", family->name, table->name), *unit = memory_format("%s/s", table->unit),
-		 *path = store_path(job->plan, wanted->family, wanted->instance);
+	char *metric = memory_format("%s.%s", family->name, table->name);
+	char *path = store_path(job->plan, wanted->family, wanted->instance);
 	json_t *object = json_object();
 
 	tree_set(object, "metric", tree_text(metric));
 	tree_set(object, "instance", family->instance ? tree_text(wanted->instance) : json_null());
-	tree_set(object, "unit", tree_text(counter ? unit : table->unit));
-	tree_set(object, "kind", json_string(counter ? "counter" : "gauge"));
+	tree_set(object, "unit", tree_unit(table));
+	tree_set(object, "kind", json_string(tree_kind(table)));
 	tree_set(object, "file", tree_text(path));
 	tree_set(object, "tier", json_integer(points->tier));
 	tree_set(object, "step", json_integer(points->step));
@@ -190,26 +190,20 @@ static json_t *show_series(const struct series_job *job, const struct wanted *wa
 	tree_set(object, "min", show_points(points, field, least));
 	tree_set(object, "max", show_points(points, field, greatest));
 	free(metric);
-	free(unit);
 	free(path);
 	return object;
 }
 
 /* All fields of one file, with a comma before each but the first of the answer. */
-static char *write_json(const struct series_job *job, const struct wanted *wanted, const struct points *points,
-                        const char *trouble)
+static void write_json(const struct series_job *job, const struct wanted *wanted, const struct points *points,
+                       const char *trouble, FILE *out)
 {
-	char *text = memory_text("");
-
 	for (size_t i = 0; i < wanted->field_count; i++) {
 		char *one = tree_end(show_series(job, wanted, wanted->fields[i], points, trouble));
-		char *longer = memory_format("%s%s%s", text, wanted == job->wanted && i == 0 ? "" : ",", one);
 
+		fprintf(out, "%s%s", wanted == job->wanted && i == 0 ? "" : ",", one);
 		free(one);
-		free(text);
-		text = longer;
 	}
-	return text;
 }
 
 /* --- as CSV (RFC 4180) ------------------------------------------------------------------------------------------ */
@@ -239,15 +233,10 @@ static void write_quoted(FILE *out, const char *text)
 	fputc('"', out);
 }
 
-static char *write_csv(const struct series_job *job, const struct wanted *wanted, const struct points *points)
+static void write_csv(const struct series_job *job, const struct wanted *wanted, const struct points *points, FILE *out)
 {
 	const struct pindrop_family *family = job->plan->families[wanted->family].table;
-	char *text = NULL;
-	size_t length = 0;
-	FILE *out = open_memstream(&text, &length);
 
-	if (!out)
-		return NULL;
 	for (size_t k = 0; k < wanted->field_count; k++) {
 		size_t field = wanted->fields[k];
 
@@ -263,8 +252,6 @@ static char *write_csv(const struct series_job *job, const struct wanted *wanted
 			fputs("\r\n", out);
 		}
 	}
-	fclose(out);
-	return text;
 }
 
 /* --- what is asked for ------------------------------------------------------------------------------------------ */
@@ -404,26 +391,35 @@ static enum report_result understand(const struct report *report, const struct r
 
 /* --- the stream ------------------------------------------------------------------------------------------------- */
 
+static void write_part(const struct series_job *job, const struct wanted *wanted, FILE *out)
+{
+	struct points points = {0};
+	struct error error = {""};
+	int failed;
+
+	begin_points(&points, job, wanted->family);
+	failed = read_points(job, wanted, &points, &error);
+	if (job->csv)
+		write_csv(job, wanted, &points, out);
+	else
+		write_json(job, wanted, &points, failed ? error.text : NULL, out);
+	free(points.points);
+}
+
 static char *next_part(void *context)
 {
 	struct series_job *job = context;
-	const struct wanted *wanted = &job->wanted[job->next];
-	struct points points = {0};
-	struct error error = {""};
-	char *text;
-	int failed;
+	size_t next = job->next++, length;
+	char *text = NULL;
+	FILE *out;
 
-	if (job->next == job->count) {
-		job->next++;
-		return job->csv ? NULL : memory_text("]}\n");
-	}
-	if (job->next > job->count)
+	if (next >= job->count)
+		return next == job->count && !job->csv ? memory_text("]}\n") : NULL;
+	out = open_memstream(&text, &length);
+	if (!out)
 		return NULL;
-	begin_points(&points, job, wanted->family);
-	failed = read_points(job, wanted, &points, &error);
-	text = job->csv ? write_csv(job, wanted, &points) : write_json(job, wanted, &points, failed ? error.text : NULL);
-	free(points.points);
-	job->next++;
+	write_part(job, &job->wanted[next], out);
+	fclose(out);
 	return text;
 }
 

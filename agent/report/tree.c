@@ -53,6 +53,24 @@ json_t *tree_text(const char *text)
 	return value;
 }
 
+const char *tree_kind(const struct pindrop_field *field)
+{
+	return field->kind == PINDROP_GAUGE ? "gauge" : "counter";
+}
+
+json_t *tree_unit(const struct pindrop_field *field)
+{
+	char *rate;
+	json_t *unit;
+
+	if (field->kind == PINDROP_GAUGE)
+		return tree_text(field->unit);
+	rate = memory_format("%s/s", field->unit);
+	unit = tree_text(rate);
+	free(rate);
+	return unit;
+}
+
 void tree_set(json_t *root, const char *place, json_t *value)
 {
 	const char *dot;
