@@ -5,7 +5,6 @@
 #include <zlib.h>
 
 #include "base/memory.h"
-#include "base/text.h"
 
 /* The assembler takes a file in as it is (the Makefile tells it where they are), between two symbols. */
 #define EMBED(symbol, file)                                                                          \
@@ -42,17 +41,14 @@ const struct asset *asset_find(const char *name)
 	return NULL;
 }
 
-uint64_t asset_hash(const struct asset *asset)
+/* A file of gzip ends with the checksum and the length of what is in it, four bytes each, the least first (RFC 1952). */
+uint64_t asset_tag(const struct asset *asset)
 {
-	return text_hash(TEXT_HASH, asset->begin, (size_t)(asset->end - asset->begin));
-}
+	uint64_t tag = 0;
 
-/* The last four bytes of a file of gzip are its length, the least first. */
-static size_t read_length(const struct asset *asset)
-{
-	const unsigned char *bytes = asset->end - 4;
-
-	return bytes[0] | (size_t)bytes[1] << 8 | (size_t)bytes[2] << 16 | (size_t)bytes[3] << 24;
+	for (int i = 1; i <= 8; i++)
+		tag = tag << 8 | asset->end[-i];
+	return tag;
 }
 
 char *asset_inflate(const struct asset *asset, size_t *length)
@@ -61,7 +57,7 @@ char *asset_inflate(const struct asset *asset, size_t *length)
 	char *text;
 	int result;
 
-	*length = read_length(asset);
+	*length = (size_t)(asset_tag(asset) >> 32);
 	text = memory_alloc(*length + 1);
 	stream.next_out = (unsigned char *)text;
 	stream.avail_out = (unsigned)*length;

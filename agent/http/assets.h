@@ -18,8 +18,8 @@ struct asset {
 /* NULL: there is none of that name. */
 const struct asset *asset_find(const char *name);
 
-/* Differs between any two files that differ. */
-uint64_t asset_hash(const struct asset *asset);
+/* Tells one version of a file from another: its checksum and length. */
+uint64_t asset_tag(const struct asset *asset);
 
 /* What it is, uncompressed: a text for free(), and its length. NULL: it cannot be. */
 char *asset_inflate(const struct asset *asset, size_t *length);

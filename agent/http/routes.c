@@ -135,7 +135,7 @@ static void send_asset(const struct asset *asset, struct answer *answer)
 	const char *known = answer_asked(answer, "If-None-Match"), *accepted = answer_asked(answer, "Accept-Encoding");
 	char tag[24];
 
-	snprintf(tag, sizeof(tag), "\"%016llx\"", (unsigned long long)asset_hash(asset));
+	snprintf(tag, sizeof(tag), "\"%016llx\"", (unsigned long long)asset_tag(asset));
 	answer->type = asset->type;
 	answer_tell(answer, "ETag", "%s", tag);
 	/* Kept, and asked for again each time: another version of the agent has another page. */
