@@ -122,11 +122,31 @@ static bool take_words(int argc, char **argv, struct command *command)
 	return true;
 }
 
-static const char *name_option(const struct option *options, int option)
+static const struct option options[] = {
+	{"config", required_argument, NULL, 'c'},
+	{"json", no_argument, NULL, 'j'},
+	{"lua", no_argument, NULL, 'l'},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'v'},
+	{"from", required_argument, NULL, 'F'},
+	{"to", required_argument, NULL, 'T'},
+	{"width", required_argument, NULL, 'W'},
+	{"height", required_argument, NULL, 'H'},
+	{"theme", required_argument, NULL, 'D'},
+	{"fields", required_argument, NULL, 'S'},
+	{"output", required_argument, NULL, 'o'},
+	{"command", no_argument, NULL, 'C'},
+	{"once", no_argument, NULL, '1'},
+	{NULL, 0, NULL, 0},
+};
+
+static const char *name_option(int option)
 {
-	while (options->name && options->val != option)
-		options++;
-	return options->name;
+	const struct option *known = options;
+
+	while (known->name && known->val != option)
+		known++;
+	return known->name;
 }
 
 /* Where the value of an option of graph goes; NULL: it is none. */
@@ -141,65 +161,62 @@ static const char **find_chart_option(struct command *command, int option)
 	return option > 0 && (size_t)option < sizeof(places) / sizeof(places[0]) ? places[option] : NULL;
 }
 
+/* One of graph's. False: it is none. */
+static bool take_chart_option(struct command *command, int option)
+{
+	const char **place = find_chart_option(command, option);
+
+	if (!place && option != 'C')
+		return false;
+	command->chart_option = name_option(option);
+	if (place)
+		*place = optarg;
+	else
+		command->chart.command = true;
+	return true;
+}
+
+/* Returns -1 to go on, or the exit status. */
+static int take_option(struct command *command, int option)
+{
+	switch (option) {
+	case 'c':
+		command->file = optarg;
+		break;
+	case 'j':
+		command->json = true;
+		break;
+	case 'l':
+		command->lua = true;
+		break;
+	case '1':
+		command->once = true;
+		break;
+	case 'h':
+		fputs(usage, stdout);
+		return EXIT_GOOD;
+	case 'v':
+		puts("pindrop " PINDROP_VERSION);
+		return EXIT_GOOD;
+	default:
+		if (take_chart_option(command, option))
+			break;
+		fputs("try: pindrop --help\n", stderr);
+		return EXIT_CONFIGURATION;
+	}
+	return -1;
+}
+
 /* Returns -1 to go on, or the exit status. */
 static int parse_arguments(int argc, char **argv, struct command *command)
 {
-	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"json", no_argument, NULL, 'j'},
-		{"lua", no_argument, NULL, 'l'},
-		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'v'},
-		{"from", required_argument, NULL, 'F'},
-		{"to", required_argument, NULL, 'T'},
-		{"width", required_argument, NULL, 'W'},
-		{"height", required_argument, NULL, 'H'},
-		{"theme", required_argument, NULL, 'D'},
-		{"fields", required_argument, NULL, 'S'},
-		{"output", required_argument, NULL, 'o'},
-		{"command", no_argument, NULL, 'C'},
-		{"once", no_argument, NULL, '1'},
-		{NULL, 0, NULL, 0},
-	};
-	const char **place;
-	int option;
+	int option, status = -1;
 
 	keep_times(argc, argv);
-	while ((option = getopt_long(argc, argv, "c:ho:", options, NULL)) != -1) {
-		place = find_chart_option(command, option);
-		if (place || option == 'C')
-			command->chart_option = name_option(options, option);
-		if (place) {
-			*place = optarg;
-			continue;
-		}
-		switch (option) {
-		case 'C':
-			command->chart.command = true;
-			break;
-		case 'c':
-			command->file = optarg;
-			break;
-		case 'j':
-			command->json = true;
-			break;
-		case 'l':
-			command->lua = true;
-			break;
-		case '1':
-			command->once = true;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			return EXIT_GOOD;
-		case 'v':
-			puts("pindrop " PINDROP_VERSION);
-			return EXIT_GOOD;
-		default:
-			fputs("try: pindrop --help\n", stderr);
-			return EXIT_CONFIGURATION;
-		}
-	}
+	while (status < 0 && (option = getopt_long(argc, argv, "c:ho:", options, NULL)) != -1)
+		status = take_option(command, option);
+	if (status >= 0)
+		return status;
 	if (!take_words(argc, argv, command))
 		return EXIT_CONFIGURATION;
 	if (!command->file)
