@@ -2,13 +2,17 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
+#include "report/graph.h"
 #include "report/report.h"
 #include "report/tree.h"
 
 static json_t *show_fields(const struct pindrop_family *family)
 {
 	json_t *list = json_array();
+	bool *headline = memory_array(family->field_count, sizeof(bool));
 
+	graph_headline(family, headline);
 	for (size_t i = 0; i < family->field_count; i++) {
 		const struct pindrop_field *field = &family->fields[i];
 		json_t *object = json_object();
@@ -17,9 +21,11 @@ static json_t *show_fields(const struct pindrop_family *family)
 		tree_set(object, "kind", json_string(tree_kind(field)));
 		tree_set(object, "unit", tree_text(field->unit));
 		tree_set(object, "decimals", json_integer(field->decimals));
+		tree_set(object, "headline", json_boolean(headline[i]));
 		tree_set(object, "help", tree_text(field->help));
 		json_array_append_new(list, object);
 	}
+	free(headline);
 	return list;
 }
 

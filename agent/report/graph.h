@@ -50,7 +50,9 @@ struct graph {
  * about where the files end. */
 void graph_resolve(struct graph *graph, const struct plan *plan, size_t family, int64_t now);
 
-/* The headline of a family: which fields stand for it where none is named. `chosen` has a place for each field. */
+/* The headline of a family: which fields stand for it where none is named, in charts, in the dashboard and in `pindrop top`,
+ * which read it from /api/v1/metrics: its first gauge in percent, alone, or else all that have the first one's unit and
+ * kind. `chosen` has a place for each field. */
 void graph_headline(const struct pindrop_family *family, bool *chosen);
 
 /* The words: "rrdtool", "graph" … */

@@ -73,25 +73,6 @@ static void release_families(struct model *model)
 	model->family_count = 0;
 }
 
-/* The headlines of a family: its first field that is a percentage, alone; where there is none, all fields of the first
- * one's unit and kind. */
-static void find_headlines(struct model_family *family)
-{
-	const struct model_field *fields = family->fields;
-
-	family->headlines = memory_array(family->field_count + 1, sizeof(size_t));
-	for (size_t i = 0; i < family->field_count; i++) {
-		if (fields[i].counter || strcmp(fields[i].unit, "percent") != 0)
-			continue;
-		family->headlines[0] = i;
-		family->headline_count = 1;
-		return;
-	}
-	for (size_t i = 0; i < family->field_count; i++)
-		if (fields[i].counter == fields[0].counter && strcmp(fields[i].unit, fields[0].unit) == 0)
-			family->headlines[family->headline_count++] = i;
-}
-
 static void read_field(struct model_field *field, const json_t *object)
 {
 	const char *kind = json_string_value(json_object_get(object, "kind"));
@@ -111,9 +92,14 @@ static void read_family(struct model_family *family, const json_t *object)
 	family->interval = fmax(number_of(object, "interval", 1), 0.1);
 	family->field_count = json_array_size(fields);
 	family->fields = memory_array(family->field_count + 1, sizeof(struct model_field));
-	for (size_t i = 0; i < family->field_count; i++)
-		read_field(&family->fields[i], json_array_get(fields, i));
-	find_headlines(family);
+	family->headlines = memory_array(family->field_count + 1, sizeof(size_t));
+	for (size_t i = 0; i < family->field_count; i++) {
+		const json_t *field = json_array_get(fields, i);
+
+		read_field(&family->fields[i], field);
+		if (json_is_true(json_object_get(field, "headline")))
+			family->headlines[family->headline_count++] = i;
+	}
 }
 
 static bool is_same(const struct model_family *a, const struct model_family *b)

@@ -33,7 +33,7 @@ struct model_family {
 	size_t field_count;
 	struct model_field *fields;
 	size_t headline_count;
-	size_t *headlines; /* the fields that stand for it in a chart, at least one where there are fields */
+	size_t *headlines; /* the fields that stand for it, as the agent says */
 	size_t instance_count;
 	struct model_instance **instances; /* sorted, numbers by their value */
 };

@@ -58,14 +58,12 @@ export function moment(milliseconds) {
 	return `${day.format(milliseconds)} ${clock.format(milliseconds)}`;
 }
 
-/* The fields that are drawn together: those of one kind and unit. First those that stand for the family: its first gauge in
- * percent, alone, or those that are like its first field. */
+/* The fields that are drawn together: first those that stand for the family, then the others of one kind and unit. */
 export function groups(family) {
-	const percent = family.fields.find((field) => field.unit === "percent" && field.kind === "gauge");
-	const made = new Map();
-	if (percent) made.set("first", { unit: "percent", fields: [percent] });
+	const headline = family.fields.filter((field) => field.headline);
+	const made = new Map([["headline", { unit: unitOf(headline[0]), fields: headline }]]);
 	for (const field of family.fields) {
-		if (field === percent) continue;
+		if (field.headline) continue;
 		const key = `${field.kind} ${field.unit}`;
 		if (!made.has(key)) made.set(key, { unit: unitOf(field), fields: [] });
 		made.get(key).fields.push(field);
