@@ -1,5 +1,5 @@
 /* dashboard.js: the page: what is shown (the view), what is new (the agent is asked once a tick), and who hears of it. */
-import { Panel, element, reachable } from "./panel.js";
+import { Panel, drawing, element, reachable } from "./panel.js";
 import { byName, moment, show, span } from "./units.js";
 
 const RANGES = [["15 m", 900], ["1 h", 3600], ["6 h", 21600], ["24 h", 86400], ["7 d", 604800], ["30 d", 2592000], ["1 y", 31536000]];
@@ -54,34 +54,36 @@ class Latest {
 
 /* --- the four tiles ------------------------------------------------------------------------------------------------ */
 
-const bytes = (latest, family, fields) => {
-	const values = latest.values[family.name]?.get("");
-	return values ? fields.map((name) => values[family.fields.findIndex((field) => field.name === name)]) : [null, null];
-};
+function placeOf(family, name) {
+	return family.fields.findIndex((field) => field.name === name);
+}
+
+/* The newest values of some fields, also before there are any. */
+function valuesOf(latest, family, instance, names) {
+	const values = latest.values[family.name]?.get(instance);
+	return names.map((name) => values?.[placeOf(family, name)]);
+}
 
 /* What each is made of: a metric in percent, and how to say more of it. */
 const TILES = [
 	{ title: "CPU", family: "cpu", field: "usage", detail: () => "" },
-	{ title: "Memory", family: "memory.vm", field: "percent", detail: (latest, family) => { const [available, total] = bytes(latest, family, ["available", "total"]); return total ? `${show(total - available, "bytes")} of ${show(total, "bytes")}` : ""; } },
-	{ title: "Swap", family: "memory.swap", field: "percent", detail: (latest, family) => { const [used, total] = bytes(latest, family, ["used", "total"]); return total ? `${show(used, "bytes")} of ${show(total, "bytes")}` : "none"; } },
-	{ title: "Fullest disk", family: "disk.space", field: "used_percent", detail: (latest, family, instance) => { const free = latest.values[family.name]?.get(instance)?.[family.fields.findIndex((field) => field.name === "free")]; return instance === null ? "" : `${instance}, ${show(free, "bytes")} free`; } },
+	{ title: "Memory", family: "memory.vm", field: "percent", detail: (latest, family) => { const [available, total] = valuesOf(latest, family, "", ["available", "total"]); return total ? `${show(total - available, "bytes")} of ${show(total, "bytes")}` : ""; } },
+	{ title: "Swap", family: "memory.swap", field: "percent", detail: (latest, family) => { const [used, total] = valuesOf(latest, family, "", ["used", "total"]); return total ? `${show(used, "bytes")} of ${show(total, "bytes")}` : "none"; } },
+	{ title: "Fullest disk", family: "disk.space", field: "used_percent", detail: (latest, family, instance) => { const [free] = valuesOf(latest, family, instance, ["free"]); return instance === null ? "" : `${instance}, ${show(free, "bytes")} free`; } },
 ];
 
 class Tile {
 	constructor(what, family) {
 		this.what = what;
 		this.family = family;
-		this.place = family.fields.findIndex((field) => field.name === what.field);
+		this.place = placeOf(family, what.field);
 		this.past = [];
 		this.root = element("div", "tile");
 		this.value = element("p", "value");
 		this.detail = element("span");
 		this.trend = element("span", "figure");
-		this.svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-		this.line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
-		this.svg.setAttribute("viewBox", "0 0 100 30");
-		this.svg.setAttribute("preserveAspectRatio", "none");
-		this.svg.setAttribute("aria-hidden", "true");
+		this.line = drawing("polyline", {});
+		this.svg = drawing("svg", { viewBox: "0 0 100 30", preserveAspectRatio: "none", "aria-hidden": "true" });
 		this.svg.append(this.line);
 		const below = element("p", "detail");
 		below.append(this.detail, this.trend);
@@ -104,18 +106,21 @@ class Tile {
 		this.show(latest);
 	}
 
+	newest(latest) {
+		const instance = this.instance(latest);
+		return instance === null ? null : latest.values[this.family.name].get(instance)[this.place];
+	}
+
 	show(latest) {
-		const instance = this.instance(latest), value = instance === null ? null : latest.values[this.family.name].get(instance)[this.place];
-		this.value.textContent = show(value, "percent");
-		this.detail.textContent = this.what.detail(latest, this.family, instance);
+		this.value.textContent = show(this.newest(latest), "percent");
+		this.detail.textContent = this.what.detail(latest, this.family, this.instance(latest));
 		this.trend.textContent = this.slope();
 		const end = now(), height = Math.max(5, ...this.past.map(([, one]) => one)) * 1.05;
 		this.line.setAttribute("points", this.past.map(([time, one]) => `${(100 * (1 - (end - time) / TILES_PAST)).toFixed(2)},${(30 - 30 * one / height).toFixed(2)}`).join(" "));
 	}
 
 	append(latest) {
-		const instance = this.instance(latest), time = latest.times[this.family.name];
-		const value = instance === null ? null : latest.values[this.family.name].get(instance)[this.place];
+		const time = latest.times[this.family.name], value = this.newest(latest);
 		if (value !== null && (!this.past.length || time - this.past.at(-1)[0] >= TILES_PAST / 90)) this.past.push([time, value]);
 		while (this.past.length && this.past[0][0] < now() - TILES_PAST) this.past.shift();
 		this.show(latest);

@@ -26,7 +26,7 @@ export function element(name, classes, text) {
 	return made;
 }
 
-function drawing(name, attributes) {
+export function drawing(name, attributes) {
 	const made = document.createElementNS("http://www.w3.org/2000/svg", name);
 	for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
 	return made;
@@ -64,10 +64,15 @@ function linesOf(family, group) {
 	for (const instance of instances)
 		for (const field of group.fields)
 			lines.push({
-				instance, field: field.name, place: family.fields.indexOf(field), counter: field.kind === "counter",
+				instance, field: field.name, place: family.fields.indexOf(field),
 				label: [instance, instance && group.fields.length === 1 ? "" : field.name].filter(Boolean).join(" "),
 			});
 	return lines;
+}
+
+/* The second time around the palette, lines are dashed. */
+function dashOf(place) {
+	return DASHES[Math.floor(place / PALETTE) % DASHES.length];
 }
 
 /* A unit where one must stand. */
@@ -191,7 +196,6 @@ export class Panel {
 		const found = this.lines.map((line) => series.find((one) => (one.instance ?? "") === line.instance && one.metric === `${this.family.name}.${line.field}`));
 		const first = found.find(Boolean);
 		this.step = first ? first.step : 1;
-		this.tier = first ? first.tier : 0;
 		this.rows = (first ? first.avg : []).map((_, i) => [
 			(first.start + i * first.step) * 1000,
 			...found.map((one) => one ? [one.min[i], one.avg[i], one.max[i]] : [null, null, null]),
@@ -249,7 +253,7 @@ export class Panel {
 		return {
 			labels: ["time", ...this.lines.map((line, place) => `${place} ${line.label}`)],
 			colors: this.lines.map((_, place) => colour(`--c${place % PALETTE}`)),
-			series: Object.fromEntries(this.lines.map((line, place) => [`${place} ${line.label}`, { strokePattern: DASHES[Math.floor(place / PALETTE) % DASHES.length] }])),
+			series: Object.fromEntries(this.lines.map((line, place) => [`${place} ${line.label}`, { strokePattern: dashOf(place) }])),
 			customBars: this.banded, fillAlpha: 0.18, strokeWidth: 1.3, connectSeparatedPoints: false,
 			legend: "never", interactionModel: {}, highlightCircleSize: 0, drawPoints: false,
 			gridLineColor: colour("--grid"), axisLineColor: colour("--line"), gridLineWidth: 1,
@@ -315,8 +319,7 @@ export class Panel {
 		this.figures = this.lines.map(() => ({ value: element("span", "value"), spread: SPREAD.map((word) => element("span", word)) }));
 		const items = this.lines.map((line, place) => {
 			const item = element("li"), swatch = drawing("svg", { viewBox: "0 0 20 8", "aria-hidden": "true" });
-			const dash = DASHES[Math.floor(place / PALETTE) % DASHES.length].join(" ");
-			swatch.append(drawing("line", { x1: 0, y1: 4, x2: 20, y2: 4, "stroke-width": 2, "stroke-dasharray": dash, class: `stroke${place % PALETTE}` }));
+			swatch.append(drawing("line", { x1: 0, y1: 4, x2: 20, y2: 4, "stroke-width": 2, "stroke-dasharray": dashOf(place).join(" "), class: `stroke${place % PALETTE}` }));
 			const name = element("span", "name", line.label);
 			name.title = `${line.label}: ${this.family.fields[line.place].help}`;
 			item.append(swatch, name, this.figures[place].value);
@@ -374,16 +377,19 @@ export class Panel {
 
 	/* --- gestures ---------------------------------------------------------------------------------------------- */
 
+	leftOf(event) {
+		return event.clientX - this.plot.getBoundingClientRect().left;
+	}
+
 	timeAt(event) {
-		return this.chart ? this.chart.toDataXCoord(event.clientX - this.plot.getBoundingClientRect().left) : null;
+		return this.chart ? this.chart.toDataXCoord(this.leftOf(event)) : null;
 	}
 
 	listen() {
 		let begun = null;
-		const left = (event) => event.clientX - this.plot.getBoundingClientRect().left;
 		this.plot.addEventListener("pointerdown", (event) => {
 			if (event.button !== 0 || event.pointerType === "touch" || !this.chart) return;
-			begun = { left: left(event), time: this.timeAt(event), pan: event.shiftKey };
+			begun = { left: this.leftOf(event), time: this.timeAt(event), pan: event.shiftKey };
 			this.plot.setPointerCapture(event.pointerId);
 			event.preventDefault();
 			this.plot.focus({ preventScroll: true });
@@ -392,11 +398,11 @@ export class Panel {
 			this.page.point(this.timeAt(event));
 			if (!begun || begun.pan) return;
 			this.drag.style.display = "block";
-			this.drag.style.left = `${Math.min(begun.left, left(event))}px`;
-			this.drag.style.width = `${Math.abs(left(event) - begun.left)}px`;
+			this.drag.style.left = `${Math.min(begun.left, this.leftOf(event))}px`;
+			this.drag.style.width = `${Math.abs(this.leftOf(event) - begun.left)}px`;
 		});
 		this.plot.addEventListener("pointerup", (event) => {
-			const end = this.timeAt(event), start = begun, moved = start && Math.abs(left(event) - start.left) > 4;
+			const end = this.timeAt(event), start = begun, moved = start && Math.abs(this.leftOf(event) - start.left) > 4;
 			begun = null;
 			this.drag.style.display = "none";
 			if (!moved) return;
