@@ -26,8 +26,8 @@ struct answer {
 	const struct request *request; /* NULL for a hot route, whose answer does not depend on it */
 	unsigned status;
 	const char *type;            /* Content-Type; constant */
-	char *body;                  /* for free(), but where it is `lasting`; "" where there is a stream */
-	size_t length;               /* 0: that of the text */
+	char *body;                  /* for free(), but where it is `lasting`; of a stream, its beginning */
+	size_t length;               /* bytes; 0: that of the text */
 	bool lasting;                /* the body is constant and belongs to the program */
 	struct report_stream stream; /* what follows part by part, where `next` is set: each is made on a reader's thread */
 	size_t header_count;

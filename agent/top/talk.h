@@ -12,14 +12,14 @@
 enum talk_topic { TALK_LATEST, TALK_METRICS, TALK_SERIES, TALK_HEALTH, TALK_AGGREGATES, TALK_TOPICS };
 
 struct talk {
-	struct model *model; /* is filled; belongs to the talk */
-	const char *url;     /* of the agent, for words; belongs to the caller */
-	int64_t due[TALK_TOPICS];
-	enum talk_topic asked; /* last */
-	char *path;            /* of that */
-	char *away;            /* why there is no answer, for people; NULL: there is */
-	unsigned looks;        /* at a sample that is another one than that of the look before */
-	bool complete;         /* all has been answered once */
+	struct model *model;      /* is filled; belongs to the talk */
+	const char *url;          /* of the agent, for words; belongs to the caller */
+	int64_t due[TALK_TOPICS]; /* when it is asked next: monotonic, ns */
+	enum talk_topic asked;    /* last */
+	char *path;               /* of that */
+	char *away;               /* why there is no answer, for people; NULL: there is */
+	unsigned looks;           /* at a sample that is another one than that of the look before */
+	bool complete;            /* all has been answered once */
 };
 
 void talk_begin(struct talk *talk, const char *url);

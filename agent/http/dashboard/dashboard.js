@@ -269,8 +269,10 @@ class Page {
 
 	async loadGaps() {
 		const { from, to } = this.view, answer = await get(`/api/v1/gaps?from=${Math.floor(from)}&to=${Math.ceil(to)}`);
+		const same = JSON.stringify(answer.gaps) === JSON.stringify(this.gaps);
 		this.gaps = answer.gaps;
-		for (const panel of this.panels.values()) panel.follow();
+		/* To draw all charts once more takes longer than all answers, and mostly shows nothing new. */
+		if (!same) for (const panel of this.panels.values()) panel.follow();
 	}
 
 	async loadTiles() {
